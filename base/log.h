@@ -1,0 +1,41 @@
+// Structured logging: an event name and key/value fields, written as logfmt or JSON, one line per
+// connection and per migration. A Log is passed to whoever writes; there is no global one.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/messages.h"
+
+namespace migd {
+
+enum class LogLevel { kDebug, kInfo, kWarn, kError };
+
+class Log {
+ public:
+  virtual ~Log() = default;
+  virtual void write(LogLevel level, std::string_view event,
+                     const std::vector<MessageField>& fields) = 0;
+
+  void info(std::string_view event, std::vector<MessageField> fields = {}) {
+    write(LogLevel::kInfo, event, fields);
+  }
+  void warn(std::string_view event, std::vector<MessageField> fields = {}) {
+    write(LogLevel::kWarn, event, fields);
+  }
+};
+
+// Swallows everything: tests.
+class NullLog : public Log {
+ public:
+  void write(LogLevel, std::string_view, const std::vector<MessageField>&) override {}
+};
+
+enum class LogFormat { kLogfmt, kJson };
+
+// Writes lines to a file or, with an empty path, to stderr (base/log_spdlog.cc).
+std::unique_ptr<Log> make_log(LogFormat format, LogLevel least, const std::string& path);
+
+}  // namespace migd

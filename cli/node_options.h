@@ -1,0 +1,43 @@
+// Everything a Node is told, as plain values: what the configuration file says, after checking. The
+// daemon fills it from TOML (cli/config.h), the simulator by hand.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "app/options.h"
+#include "forwarder/options.h"
+
+namespace migd {
+
+using PublicKey = std::array<std::uint8_t, 32>;
+using SecretKey = std::array<std::uint8_t, 32>;
+
+struct PeerOptions {
+  NodeInfo info;
+  std::vector<PublicKey> public_keys;  // one, or two during a rotation
+};
+
+struct NodeOptions {
+  NodeInfo self;
+  std::vector<SecretKey> secret_keys;  // the first is used to start sessions
+  std::uint16_t channel_port = 7946;
+  std::uint16_t gue_port = 6080;
+  Duration heartbeat = 200ms;
+  Duration dead_after = 3s;
+
+  std::uint32_t window_bytes = 1u << 20;
+  std::uint32_t send_buffer_bytes = 1u << 20;
+  bool timestamps = true;
+  bool sack = true;
+  Duration keepalive = Duration::zero();
+
+  Duration migration_timeout = 5s;
+
+  std::vector<PeerOptions> peers;
+  std::vector<ServiceOptions> services;
+  std::vector<ApplicationOptions> applications;
+};
+
+}  // namespace migd

@@ -1,0 +1,2 @@
+# The lwIP library: written with stack/lwip.
+add_library(lwip INTERFACE)

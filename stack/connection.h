@@ -1,0 +1,138 @@
+// The socket layer: a Connection is one TCP connection of this node, with back-pressure in both
+// directions, half-close, abort, and migrate().
+//
+// Rights by phase:
+//   unbound   no handler; received data waits (and fills the window); nothing is written.
+//   bound     a handler is told of events and may read, write, close.
+//   frozen    the migrator has it (FrozenConnection). Reading, writing and closing are programming
+//             errors; the handler hears on_frozen, and then on_thawed or on_closed(kMigrated).
+//   closed    the handler has heard on_closed; the object is gone when that call returns.
+//
+// Events are delivered by Stack::deliver_events(), never from inside lwIP, so a handler may call
+// anything here except the destruction of the stack.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/address.h"
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/messages.h"
+#include "base/result.h"
+#include "stack/snapshot.h"
+
+namespace migd {
+
+class Connection;
+
+// Why a connection cannot move now; a set, shown to the user and counted.
+enum class Blocker : std::uint16_t {
+  kAppBusy = 1 << 0,        // the application is in the middle of something only it can finish
+  kMoving = 1 << 1,         // a migration is under way
+  kStateUnsupported = 1 << 2,  // this TCP state does not travel yet
+  kClosing = 1 << 3,        // the connection is about to end
+  kBlobTooLarge = 1 << 4,
+  kNoTarget = 1 << 5,       // the target is unknown, down or this node itself
+  kQuarantined = 1 << 6,
+};
+using Blockers = std::uint16_t;  // a union of Blocker bits; 0: it can move
+constexpr Blockers operator|(Blocker a, Blocker b) {
+  return static_cast<Blockers>(static_cast<Blockers>(a) | static_cast<Blockers>(b));
+}
+std::string to_string(Blockers blockers);  // "app_busy,moving", "" when it can move
+
+// What uses a connection: a session of an application, or the classifier.
+class ConnectionHandler {
+ public:
+  virtual ~ConnectionHandler() = default;
+
+  virtual void on_readable(Connection& connection) = 0;  // more unread data than before
+  virtual void on_writable(Connection& connection) = 0;  // write() will take bytes again
+  virtual void on_peer_closed(Connection& connection) = 0;  // FIN; unread data may still be there
+  virtual void on_closed(Connection& connection, CloseReason reason) = 0;
+
+  // Migration, called by the shim. What only the application knows must travel as bytes that the
+  // target's application of that name understands; capture_state() changes nothing.
+  virtual Blockers blockers() const { return 0; }
+  virtual Bytes capture_state() const { return {}; }
+  virtual void on_frozen(Connection& /*connection*/) {}
+  virtual void on_thawed(Connection& /*connection*/) {}  // as if nothing had happened
+};
+
+class Connection {
+ public:
+  virtual ~Connection() = default;
+
+  virtual const ConnectionId& id() const = 0;
+  virtual Epoch epoch() const = 0;
+  virtual const FourTuple& tuple() const = 0;
+  virtual const std::string& service() const = 0;
+  virtual TcpState state() const = 0;
+  virtual bool frozen() const = 0;
+
+  // The name of the application that has it; empty while it is unbound or being classified.
+  virtual const std::string& application() const = 0;
+  virtual void bind(std::string application, ConnectionHandler* handler) = 0;  // handler not owned
+  virtual ConnectionHandler* handler() const = 0;
+
+  // ---- reading: what was received in order and not consumed ----
+  virtual std::size_t readable() const = 0;
+  virtual std::size_t peek(std::size_t offset, MutableBytes out) const = 0;  // returns bytes copied
+  // The longest contiguous piece at the front; valid until the next consume() or event.
+  virtual ByteView peek_front() const = 0;
+  virtual void consume(std::size_t n) = 0;  // opens the window again
+  virtual bool peer_closed() const = 0;     // FIN received
+
+  // ---- writing ----
+  // Bytes write() takes now. It becomes 0 when the send buffer is full or enough is unsent already
+  // (so that a migration has little to carry); on_writable follows when that changes.
+  virtual std::size_t writable() const = 0;
+  virtual std::size_t write(ByteView bytes) = 0;  // copies; returns how many it took
+  virtual std::size_t unsent() const = 0;
+  virtual std::size_t unacknowledged() const = 0;
+
+  // ---- ending ----
+  virtual void shutdown_write() = 0;  // FIN after what was written; reading goes on
+  virtual void close() = 0;           // FIN, and received data is no longer wanted
+  virtual void abort() = 0;           // RST
+
+  // Asks for a move to `target`, where `application` (empty: the one of the same name) receives
+  // `state`. The answer is the handler's on_closed(kMigrated) or on_thawed; an error means that
+  // nothing has happened.
+  virtual Result<void> migrate(NodeId target, std::string application, Bytes state) = 0;
+
+  virtual std::uint64_t bytes_in() const = 0;
+  virtual std::uint64_t bytes_out() const = 0;
+  virtual Duration smoothed_rtt() const = 0;
+};
+
+// Who hears of new connections of a listener.
+class AcceptHandler {
+ public:
+  virtual ~AcceptHandler() = default;
+  virtual void on_syn_answered(Connection& /*connection*/) {}  // SYN_RCVD, unbound
+  virtual void on_established(Connection& connection) = 0;     // handshake complete, unbound
+};
+
+// The seam through which migrate() reaches the migrator.
+class MigrationService {
+ public:
+  virtual ~MigrationService() = default;
+  virtual Result<void> migrate(Connection& connection, NodeId target, std::string application,
+                               Bytes state) = 0;
+};
+
+// The seam through which the shim and the classifier bind connections to applications.
+class ApplicationHost {
+ public:
+  virtual ~ApplicationHost() = default;
+  virtual bool knows(std::string_view application) const = 0;
+  // A fresh connection (its unread data is waiting), or, when `restored`, one that comes with the
+  // state its application captured elsewhere. An error leaves the connection unbound.
+  virtual Result<void> attach(Connection& connection, std::string_view application, ByteView state,
+                              bool restored) = 0;
+};
+
+}  // namespace migd

@@ -1,0 +1,144 @@
+// Stack: one TCP/IP stack instance around lwIP.
+//
+// Theory of operation
+//   A process may hold many instances (the simulator does). lwIP is a library with global state, so
+//   every entry into it goes through two guards: InstanceScope switches the few globals that matter
+//   (netif, tick counter, settings, scratch PCB lists), and AssertionGuard turns a failed assertion
+//   inside lwIP into a return value: C frames are unwound, lwIP's scratch state is reset, and the
+//   PCB that was being served is quarantined, so that it costs one connection.
+//
+//   PCBs live in our own table, keyed by a keyed hash of the four-tuple; lwIP's lists hold at most
+//   the one PCB being served. So a packet costs the same with one connection as with a million.
+//   Timers are ours as well (base/timer_wheel.h): after each entry the connection's next deadline
+//   is read off its PCB and armed.
+//
+//   Engine: no file descriptor, no clock, no randomness of its own. input() takes a frame,
+//   on_deadline() the time; frames leave through the FrameSink given at construction; everything
+//   that concerns the socket layer is queued and delivered by deliver_events().
+//
+//   Freezing parks a connection: no segment leaves, no timer runs, no event is delivered, and input
+//   hands its frames back. A FrozenConnection is the only right to capture, and it ends in exactly
+//   one of thaw() and release(). Attaching a snapshot yields a FrozenConnection too: a connection
+//   that comes in is one that was frozen elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/drop_reason.h"
+#include "base/frame.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "base/siphash.h"
+#include "stack/connection.h"
+#include "stack/link.h"
+#include "stack/snapshot.h"
+
+namespace migd {
+
+struct StackOptions {
+  NodeId node;
+  Boot boot;
+  LinkCapabilities link;
+  std::uint32_t window = 1u << 20;             // receive window limit of a connection, bytes
+  std::uint32_t send_buffer = 1u << 20;        // send buffer limit of a connection, bytes
+  std::uint32_t unsent_low_water = 128u << 10; // writable() is 0 while this much is unsent
+  bool timestamps = true;
+  bool sack = true;
+  bool window_scaling = true;
+  Duration keepalive_idle = Duration::zero();  // zero: off
+  Duration min_rto = 200ms;
+  Duration delayed_ack = 40ms;
+  Duration fin_wait_2 = 60s;
+  Duration time_wait = 60s;
+  std::uint16_t backlog = 1024;                // half-open connections of a listener
+  std::uint32_t connections_max = 1u << 20;
+};
+
+class Stack;
+
+// The right to capture a parked connection. Must end in Stack::thaw() or Stack::release(); its
+// destructor CHECKs that it did.
+class FrozenConnection {
+ public:
+  FrozenConnection(FrozenConnection&& other) noexcept
+      : connection_(std::exchange(other.connection_, nullptr)) {}
+  FrozenConnection& operator=(FrozenConnection&& other) = delete;
+  FrozenConnection(const FrozenConnection&) = delete;
+  ~FrozenConnection();
+  Connection& connection() const { return *connection_; }
+
+ private:
+  friend class Stack;
+  explicit FrozenConnection(Connection* connection) : connection_(connection) {}
+  Connection* connection_;
+};
+
+struct ConnectionCounts {
+  std::uint32_t total = 0;
+  std::uint32_t half_open = 0;
+  std::uint32_t frozen = 0;
+};
+
+class Stack {
+ public:
+  // `output` takes the IP packets that leave; it outlives the stack.
+  static std::unique_ptr<Stack> create(const StackOptions& options, FrameSink& output,
+                                       std::shared_ptr<FramePool> pool, Rng& rng, Metrics& metrics,
+                                       Instant now);
+  virtual ~Stack() = default;
+
+  // ---- packets ----
+  enum class InputVerdict {
+    kTaken,         // consumed, or dropped and counted
+    kFrozen,        // belongs to a frozen connection: `frame` is left with the caller
+    kNoConnection,  // no connection and no listener takes it: `frame` is left with the caller
+  };
+  // An IP packet for one of our VIPs, restored to the addresses the client used.
+  virtual InputVerdict input(Frame& frame, Instant now) = 0;
+  // The connection a kFrozen verdict was about, or any other of this tuple.
+  virtual Connection* find(const FourTuple& tuple) = 0;
+  virtual Connection* find(const ConnectionId& id) = 0;
+  virtual void for_each(const std::function<void(Connection&)>& visit) = 0;
+  virtual ConnectionCounts counts() const = 0;
+
+  // ---- time and events ----
+  virtual Instant next_deadline() const = 0;
+  virtual void on_deadline(Instant now) = 0;
+  // Calls handlers until no event is left, then sends what they wrote. The composition root calls
+  // it after each batch of input, each deadline and each dispatch of the bus.
+  virtual void deliver_events(Instant now) = 0;
+
+  // ---- listeners ----
+  // New connections of `local` are announced to `handler` (not owned). The same port of several
+  // addresses is several listeners.
+  virtual Result<void> listen(const Endpoint& local, std::string service,
+                              AcceptHandler* handler) = 0;
+
+  // ---- migration ----
+  virtual void set_migration_service(MigrationService* service) = 0;
+  virtual FrozenConnection freeze(Connection& connection, Instant now) = 0;
+  // All of the connection's state; changes nothing, so it may be called again.
+  virtual TcpSnapshot capture(const FrozenConnection& frozen, Instant now) const = 0;
+  // Puts a connection in, frozen: no segment leaves and nothing is bound. Every field is validated
+  // before any is used; refusals name the rule that was broken. `held` is how long ago the
+  // snapshot was captured, as far as that is known.
+  virtual Result<FrozenConnection> attach(const TcpSnapshot& snapshot, const Tenure& tenure,
+                                          std::string service, Duration held, Instant now) = 0;
+  // Active, with timers running and events flowing. Frames held for it are input() after this and
+  // before the next deliver_events(), which then sends what can be sent and, unless a segment has
+  // said it already, one ACK with the window: a second ACK would be a duplicate to the peer.
+  virtual void thaw(FrozenConnection frozen, Instant now) = 0;
+  // Gone without a segment. The handler hears on_closed(reason).
+  virtual void release(FrozenConnection frozen, CloseReason reason) = 0;
+
+  // Aborts every connection that is not frozen (RST each), releases the frozen ones silently.
+  virtual void shut_down(Instant now) = 0;
+
+  virtual const DropCounters& drops() const = 0;
+};
+
+}  // namespace migd
