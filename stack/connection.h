@@ -53,7 +53,7 @@ class ConnectionHandler {
   virtual void on_peer_closed(Connection& connection) = 0;  // FIN; unread data may still be there
   virtual void on_closed(Connection& connection, CloseReason reason) = 0;
 
-  // Migration, called by the shim. What only the application knows must travel as bytes that the
+  // Migration, called by the shim (the stack calls none of these). What only the application knows must travel as bytes that the
   // target's application of that name understands; capture_state() changes nothing.
   virtual Blockers blockers() const { return 0; }
   virtual Bytes capture_state() const { return {}; }
@@ -67,6 +67,7 @@ class Connection {
 
   virtual const ConnectionId& id() const = 0;
   virtual Epoch epoch() const = 0;
+  virtual void set_epoch(Epoch epoch) = 0;  // the migrator's alone
   virtual const FourTuple& tuple() const = 0;
   virtual const std::string& service() const = 0;
   virtual TcpState state() const = 0;
@@ -116,6 +117,16 @@ class AcceptHandler {
   virtual void on_established(Connection& connection) = 0;     // handshake complete, unbound
 };
 
+// Who hears of every connection's beginning and end, bound or not. The handler's on_closed comes
+// when both directions are done; on_gone comes when the tuple is free (after TIME_WAIT, or when the
+// connection was released), right before the object dies.
+class ConnectionObserver {
+ public:
+  virtual ~ConnectionObserver() = default;
+  virtual void on_opened(Connection& /*connection*/) {}  // SYN answered, or attached
+  virtual void on_gone(Connection& connection, CloseReason reason) = 0;
+};
+
 // The seam through which migrate() reaches the migrator.
 class MigrationService {
  public:
@@ -130,7 +141,9 @@ class ApplicationHost {
   virtual ~ApplicationHost() = default;
   virtual bool knows(std::string_view application) const = 0;
   // A fresh connection (its unread data is waiting), or, when `restored`, one that comes with the
-  // state its application captured elsewhere. An error leaves the connection unbound.
+  // state its application captured elsewhere. An error leaves the connection unbound. When the
+  // connection is frozen (it has just come in), attach() validates the state, opens what it needs
+  // and binds; it neither reads nor writes before on_thawed(), and on_closed() may come instead.
   virtual Result<void> attach(Connection& connection, std::string_view application, ByteView state,
                               bool restored) = 0;
 };

@@ -120,6 +120,7 @@ class Stack {
 
   // ---- migration ----
   virtual void set_migration_service(MigrationService* service) = 0;
+  virtual void set_observer(ConnectionObserver* observer) = 0;
   virtual FrozenConnection freeze(Connection& connection, Instant now) = 0;
   // All of the connection's state; changes nothing, so it may be called again.
   virtual TcpSnapshot capture(const FrozenConnection& frozen, Instant now) const = 0;
