@@ -1,0 +1,96 @@
+"""What a lab consists of. Nothing here has side effects.
+
+              client                 10.77.99.2
+                |
+              router                 10.77.<id>.1 on each link
+     ___________|______________
+    |      |      |      |     |
+    f1 ..  k1 ..  h1 ..              eth0 10.77.<id>.2, migd0 with routes to the VIP
+                                     and to the node's tunnel address 10.77.200.<id>
+
+IPv6 has the same picture and the same digits: fd77:0:0:<id>::2, fd77:0:0:200::<id>.
+"""
+import dataclasses
+
+CLIENT, ROUTER = "client", "router"
+CLIENT_ID = 99
+VIP4, VIP6 = "10.77.100.1", "fd77:0:0:100::1"
+VIP_PORT = 80
+CHANNEL_PORT = 7946
+DEVICE = "migd0"
+DEVICE_PEER = "migd0p"  # link kind "packet": the end of the veth pair that migd opens
+MTU = 1500
+
+# Identifiers must fit 1..63. The first of each kind; also the limit of how many there may be.
+_KINDS = {
+    "f": ("forwarder", 1, 10),
+    "h": ("host", 11, 30),
+    "k": ("classifier", 41, 10),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    name: str
+    id: int
+    roles: tuple
+
+    @property
+    def link4(self):
+        return f"10.77.{self.id}.2"
+
+    @property
+    def link6(self):
+        return f"fd77:0:0:{self.id}::2"
+
+    @property
+    def tunnel4(self):
+        return f"10.77.200.{self.id}"
+
+    @property
+    def tunnel6(self):
+        return f"fd77:0:0:200::{self.id}"
+
+    @property
+    def clock_offset_s(self):
+        """How far the node's monotonic clock is ahead of the machine's: another one for each."""
+        return self.id * 100_003
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    name: str
+    link: str  # tun | packet
+    nodes: list
+
+    @property
+    def namespaces(self):
+        return [CLIENT, ROUTER] + [node.name for node in self.nodes]
+
+    def node(self, name):
+        return next((node for node in self.nodes if node.name == name), None)
+
+    def with_role(self, role):
+        return [node for node in self.nodes if role in node.roles]
+
+    def to_json(self):
+        return dataclasses.asdict(self)
+
+    @staticmethod
+    def from_json(value):
+        nodes = [Node(node["name"], node["id"], tuple(node["roles"])) for node in value["nodes"]]
+        return Plan(value["name"], value["link"], nodes)
+
+
+def make(name, link, hosts, forwarders, classifiers):
+    counts = {"f": forwarders, "h": hosts, "k": classifiers}
+    nodes = []
+    for letter, count in counts.items():
+        role, first_id, limit = _KINDS[letter]
+        lowest = 0 if letter == "k" else 1
+        if not lowest <= count <= limit:
+            raise ValueError(f"--{role}s {count}: expected {lowest} to {limit}")
+        for index in range(count):
+            roles = (role, "classifier") if letter == "f" and classifiers == 0 else (role,)
+            nodes.append(Node(f"{letter}{index + 1}", first_id + index, roles))
+    return Plan(name, link, nodes)
