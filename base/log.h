@@ -35,7 +35,8 @@ class NullLog : public Log {
 
 enum class LogFormat { kLogfmt, kJson };
 
-// Writes lines to a file or, with an empty path, to stderr (base/log_spdlog.cc).
+// Writes lines to a file or, with an empty path, to stderr (base/log_spdlog.cc); also to stderr,
+// after a warning, when the file cannot be opened. Every line is with the system at once.
 std::unique_ptr<Log> make_log(LogFormat format, LogLevel least, const std::string& path);
 
 }  // namespace migd
