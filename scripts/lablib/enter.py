@@ -1,6 +1,8 @@
 """Runs something inside a lab: a program in one of its namespaces, or a function as its pid 1 would."""
 import contextlib
+import errno
 import os
+import shutil
 import signal
 
 from . import daemon, kernel, network
@@ -50,10 +52,13 @@ def run_program(state, namespace, command):
 
 
 def _become_program(command):
+    program = shutil.which(command[0])  # as a shell searches: folders it may not read hold nothing
     try:
         kernel.die_with_parent()
         daemon.reset_signals()
-        os.execvp(command[0], command)
+        if program is None and "/" not in command[0]:
+            raise FileNotFoundError(errno.ENOENT, "no such command")
+        os.execv(program or command[0], command)
     except OSError as error:
         os.write(2, f"lab: cannot run {command[0]}: {error.strerror}\n".encode())
         os._exit(127 if isinstance(error, FileNotFoundError) else 126)

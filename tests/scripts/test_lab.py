@@ -68,7 +68,7 @@ def test_exec_passes_streams_exit_code_and_folder(lab, tmp_path):
     assert lab.run("exec", "h1", "--", "sh", "-c", "kill -9 $$").returncode == 128 + 9
     missing = lab.run("exec", "h1", "--", "no-such-program")
     assert missing.returncode == 127
-    assert missing.stderr == "lab: cannot run no-such-program: No such file or directory\n"
+    assert missing.stderr == "lab: cannot run no-such-program: no such command\n"
 
 
 def test_exec_enters_the_namespace_that_was_named(lab):
