@@ -1,0 +1,50 @@
+// HoldQueue: packets of one flow that must wait, in the order in which they came. Bounded by the
+// window that was advertised: payload beyond it is not ours to keep, and the buffers behind many
+// tiny packets are charged as what they cost.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include "base/frame.h"
+
+namespace migd {
+
+class HoldQueue {
+ public:
+  // window_bytes: the most unacknowledged payload that the client may have on its way.
+  explicit HoldQueue(std::uint32_t window_bytes) : window_bytes_(window_bytes) {}
+
+  // False when the packet is over the bound; it stays with the caller.
+  bool push(Frame& frame) {
+    if (held_bytes_ + frame.size() > std::size_t{window_bytes_} + kHeaderAllowance ||
+        charge_ + frame.charge() > 2 * std::size_t{window_bytes_} + kChargeAllowance) {
+      return false;
+    }
+    held_bytes_ += frame.size();
+    charge_ += frame.charge();
+    frames_.push_back(std::move(frame));
+    return true;
+  }
+
+  // All of it, oldest first; the queue is empty afterwards.
+  std::deque<Frame> take() {
+    held_bytes_ = charge_ = 0;
+    return std::exchange(frames_, {});
+  }
+
+  bool empty() const { return frames_.empty(); }
+  std::size_t size() const { return frames_.size(); }
+  std::size_t charge() const { return charge_; }
+
+ private:
+  static constexpr std::size_t kHeaderAllowance = 64u << 10;   // headers, pure ACKs, probes
+  static constexpr std::size_t kChargeAllowance = 512u << 10;
+
+  std::uint32_t window_bytes_;
+  std::size_t held_bytes_ = 0;
+  std::size_t charge_ = 0;
+  std::deque<Frame> frames_;
+};
+
+}  // namespace migd

@@ -1,0 +1,140 @@
+// The intermediate driver: between the protocol stack and the device.
+//
+// Theory of operation
+//   Every packet for this node passes here before the stack sees it. What came to our tunnel
+//   address is unwrapped: datagrams of the blob channel are recognised and go to the channel, below
+//   the stack; encapsulated packets get their four-tuple back. Then a packet meets the gate of its
+//   flow:
+//
+//     stack knows it, live            -> stack
+//     stack knows it, frozen, source  -> hold, in order; after GRANT pass on to the new owner
+//     attached here, not yet active   -> hold: stragglers (by the old owner) and direct ones apart
+//     active, barrier outstanding     -> stragglers to the stack, direct ones held behind them
+//     nobody knows it, tombstone      -> pass on to the new owner (never a SYN)
+//     unknown flow identifier         -> hold for a moment: its STATE may be right behind
+//     nobody knows it                 -> drop, counted; never an answer
+//
+//   Order. After a forwarder's mapping has changed, packets come by two ways: straight from the
+//   forwarder, and, older, by the old owner. The barrier that the forwarder sends down the old way
+//   comes behind the last straggler; until then the direct ones wait. When it does not come within
+//   kBarrierPatience, they are released all the same: order is then the client's to restore.
+//
+// Engine: no clock, no I/O. Everything it holds is bounded and counted.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <unordered_map>
+
+#include "base/datagram.h"
+#include "base/drop_reason.h"
+#include "base/four_tuple_hash.h"
+#include "base/ids.h"
+#include "base/metrics.h"
+#include "base/timer_wheel.h"
+#include "forwarder/tunnel.h"
+#include "migrator/hold_queue.h"
+#include "stack/stack.h"
+
+namespace migd {
+
+class IntermediateDriver {
+ public:
+  // How a packet for a VIP reached this node.
+  enum class Arrival {
+    kDirect,     // from the device, or straight from a forwarder
+    kStraggler,  // by an earlier owner
+  };
+
+  static constexpr Duration kBarrierPatience = 30ms;
+  static constexpr Duration kOrphanPatience = 200ms;
+  static constexpr std::size_t kOrphanChargeMax = 16u << 20;
+  static constexpr std::size_t kTombstonesMax = 1u << 20;
+
+  IntermediateDriver(Stack& stack, Tunnel& tunnel, DatagramReceiver& channel, DropCounters& drops,
+                     Metrics& metrics, const SipKey& table_key, Instant now);
+
+  // ---- packets ----
+  void on_tunnel_frame(Frame frame, Instant now);                     // to our tunnel address
+  void deliver(Frame frame, Arrival arrival, Instant now);            // to a VIP, for this node
+
+  // ---- the source's half ----
+  // From the freeze on: packets of the tuple are held.
+  void hold_at_source(const FourTuple& tuple, std::uint32_t window_bytes);
+  // GRANT: what is held goes to the new owner, and so does everything that still comes.
+  void pass_on(const FourTuple& tuple, const Tenure& new_owner, NodeId target, Instant now);
+  // Rollback: the gate is gone; what was held is the caller's to replay.
+  std::deque<Frame> take_back(const FourTuple& tuple);
+  // The parked PCB is gone; the tombstone stays for stragglers.
+  void release_at_source(const FourTuple& tuple);
+
+  // ---- the target's half ----
+  void hold_at_target(const FourTuple& tuple, std::uint32_t window_bytes, bool awaiting_barrier);
+  // The mapping of (forwarder, flow) was installed: packets that came too early are delivered.
+  void adopt_orphans(Instant now);
+  // ACTIVE: the stack is live. Stragglers go in, then, if the barrier has passed, the direct ones.
+  void activate(const FourTuple& tuple, Instant now);
+  void on_barrier(const FourTuple& tuple, Instant now);
+  // The target gives up: what came straight to it goes back to the source.
+  void return_to_source(const FourTuple& tuple, const Tenure& tenure, NodeId source, Instant now);
+
+  // ---- tombstones ----
+  struct Tombstone {
+    Tenure tenure;  // of the new owner
+    NodeId owner;
+    Instant expires;
+  };
+  const Tombstone* tombstone(const FourTuple& tuple) const;
+  void for_each_tombstone(const std::function<void(const FourTuple&, const Tombstone&)>& visit) const;
+
+  Instant next_deadline() const;
+  void on_deadline(Instant now);
+
+  std::size_t held_flows() const { return gates_.size(); }
+
+ private:
+  enum class Phase { kSourceHolding, kSourcePassing, kTargetAttached, kTargetAwaitingBarrier };
+  struct Gate {
+    explicit Gate(std::uint32_t window_bytes) : stragglers(window_bytes), direct(window_bytes) {}
+    Phase phase = Phase::kSourceHolding;
+    HoldQueue stragglers;  // at the source: everything
+    HoldQueue direct;
+    bool barrier_passed = false;
+    Tenure new_owner;      // kSourcePassing
+    NodeId target;
+    TimerWheel::Node patience;
+    FourTuple tuple;
+  };
+  struct Orphan {
+    Frame frame;  // still encapsulated
+    Instant expires;
+  };
+
+  bool at_gate(Frame& frame, const FourTuple& tuple, Arrival arrival, Instant now);
+  void to_stack(Frame frame, const FourTuple& tuple, bool is_syn, int hops, Instant now);
+  void follow_tombstone(Frame frame, const FourTuple& tuple, bool is_syn, int hops, Instant now);
+  void hold(HoldQueue& queue, Frame& frame);
+  void send_straggler(Frame frame, const Tenure& tenure, NodeId to, int hops);
+  void release_direct(Gate& gate, Instant now);
+  void hold_orphan(Frame frame, Instant now);
+  void bury(const FourTuple& tuple, const Tenure& tenure, NodeId owner, Instant now);
+  void deliver_with_hops(Frame frame, Arrival arrival, int hops, Instant now);
+
+  Stack& stack_;
+  Tunnel& tunnel_;
+  DatagramReceiver& channel_;
+  DropCounters& drops_;
+  Counter& stragglers_sent_;
+  Counter& early_held_;
+
+  std::unordered_map<FourTuple, std::unique_ptr<Gate>, FourTupleHash> gates_;
+  std::unordered_map<FourTuple, Tombstone, FourTupleHash> tombstones_;
+  std::deque<std::pair<Instant, FourTuple>> tombstone_expiry_;  // oldest first
+  std::deque<Orphan> orphans_;
+  std::size_t orphan_charge_ = 0;
+  TimerWheel wheel_;
+};
+
+}  // namespace migd

@@ -1,0 +1,133 @@
+// The messages of the migration protocol, as they travel over the blob channel: each is a kind and
+// a head of at most a few hundred bytes, big-endian; STATE alone has a body, the blob, sealed from
+// source to target. Every one of them is idempotent by the tenure it names.
+//
+//   kind            head
+//   STATE           tenure(20) source(2) target(2) forwarder(2) flow(4) four-tuple        + blob
+//   READY           tenure(20)
+//   REFUSE          tenure(20) reason(text)                  the target never activated it, and won't
+//   GRANT           tenure(20)
+//   ACTIVE          tenure(20) silent(8)                     nanoseconds from attach to activation
+//   ABORT           tenure(20) reason(text)                  the source keeps it
+//   BARRIER         tenure(20) forwarder(2)                  nothing older follows on this path
+//   MAP             tenure(20) owner(2) flow(4) four-tuple
+//   UNMAP           tenure(20) four-tuple
+//   LEASE_REQUEST   -
+//   LEASE           first(4) count(4) key(16)
+//   LOCATE          query(8) prefix(text)
+//   LOCATED         query(8) n(1) n * { tenure(20) here(1) next_owner(2) }
+//   ORDER           request(8) connection(16) target(2) timeout(8)
+//   ORDER_RESULT    request(8) outcome(1) tenure(20) source(2) target(2) blob(4) stages(8*9) reason(text)
+//
+// tenure: connection id (16), epoch (4). text: length (1), bytes.
+#pragma once
+
+#include <array>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/address.h"
+#include "base/ids.h"
+#include "base/messages.h"
+#include "base/result.h"
+#include "base/siphash.h"
+
+namespace migd::wire {
+
+enum class Kind : std::uint8_t {
+  kState = 1,
+  kReady,
+  kRefuse,
+  kGrant,
+  kActive,
+  kAbort,
+  kBarrier,
+  kMap,
+  kUnmap,
+  kLeaseRequest,
+  kLease,
+  kLocate,
+  kLocated,
+  kOrder,
+  kOrderResult,
+};
+
+// The mapping header of STATE: all that a forwarder on the way needs, and may know.
+struct State {
+  Tenure tenure;  // of the owner-to-be
+  NodeId source, target;
+  NodeId forwarder;  // whose mapping changes and whose flow id it is; may be source or target
+  FlowId flow;
+  FourTuple tuple;
+};
+struct Ready {
+  Tenure tenure;
+};
+struct Refuse {
+  Tenure tenure;
+  std::string reason;
+};
+struct Grant {
+  Tenure tenure;
+};
+struct Active {
+  Tenure tenure;
+  Duration silent{};
+};
+struct Abort {
+  Tenure tenure;
+  std::string reason;
+};
+struct Barrier {
+  Tenure tenure;
+  NodeId forwarder;
+};
+struct Map {
+  Tenure tenure;
+  NodeId owner;
+  FlowId flow;
+  FourTuple tuple;
+};
+struct Unmap {
+  Tenure tenure;
+  FourTuple tuple;
+};
+struct LeaseRequest {};
+struct Lease {
+  std::uint32_t first = 0, count = 0;
+  SipKey key{};
+};
+struct Locate {
+  std::uint64_t query = 0;
+  std::string prefix;
+};
+struct Located {
+  std::uint64_t query = 0;
+  struct Match {
+    Tenure tenure;
+    bool here = false;      // lives at the node that answers
+    NodeId next_owner;      // where it went, when it is not here but a tombstone is
+  };
+  static constexpr std::size_t kMatchesMax = 16;
+  std::vector<Match> matches;
+};
+struct Order {
+  std::uint64_t request = 0;
+  ConnectionId connection;
+  NodeId target;
+  Duration timeout{};
+};
+struct OrderResult {
+  MigrationFinished finished;
+};
+
+using Message = std::variant<State, Ready, Refuse, Grant, Active, Abort, Barrier, Map, Unmap,
+                             LeaseRequest, Lease, Locate, Located, Order, OrderResult>;
+
+Kind kind_of(const Message& message);
+Bytes serialize(const Message& message);  // the head
+// kProtocol with the broken rule for anything that is not exactly one message of that kind.
+Result<Message> parse(std::uint8_t kind, ByteView head);
+
+}  // namespace migd::wire
