@@ -77,6 +77,10 @@ class IntermediateDriver {
   // ACTIVE: the stack is live. Stragglers go in, then, if the barrier has passed, the direct ones.
   void activate(const FourTuple& tuple, Instant now);
   void on_barrier(const FourTuple& tuple, Instant now);
+  // Not ours and never was: what comes for it belongs to the source.
+  void refer(const FourTuple& tuple, const Tenure& tenure, NodeId source, Instant now) {
+    bury(tuple, tenure, source, now);
+  }
   // The target gives up: what came straight to it goes back to the source.
   void return_to_source(const FourTuple& tuple, const Tenure& tenure, NodeId source, Instant now);
 
@@ -92,11 +96,13 @@ class IntermediateDriver {
   Instant next_deadline() const;
   void on_deadline(Instant now);
 
+  // While deliver() runs for a packet that a forwarder passed on: that forwarder. Else 0.
+  NodeId arriving_from() const { return arriving_from_; }
   std::size_t held_flows() const { return gates_.size(); }
 
  private:
   enum class Phase { kSourceHolding, kSourcePassing, kTargetAttached, kTargetAwaitingBarrier };
-  struct Gate {
+  struct Gate : TimerWheel::Node {  // its deadline: the patience with the barrier
     explicit Gate(std::uint32_t window_bytes) : stragglers(window_bytes), direct(window_bytes) {}
     Phase phase = Phase::kSourceHolding;
     HoldQueue stragglers;  // at the source: everything
@@ -104,7 +110,6 @@ class IntermediateDriver {
     bool barrier_passed = false;
     Tenure new_owner;      // kSourcePassing
     NodeId target;
-    TimerWheel::Node patience;
     FourTuple tuple;
   };
   struct Orphan {
@@ -134,6 +139,7 @@ class IntermediateDriver {
   std::deque<std::pair<Instant, FourTuple>> tombstone_expiry_;  // oldest first
   std::deque<Orphan> orphans_;
   std::size_t orphan_charge_ = 0;
+  NodeId arriving_from_;
   TimerWheel wheel_;
 };
 

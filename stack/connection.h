@@ -106,6 +106,7 @@ class Connection {
 
   virtual std::uint64_t bytes_in() const = 0;
   virtual std::uint64_t bytes_out() const = 0;
+  virtual Duration age() const = 0;  // since the SYN was answered, wherever that was
   virtual Duration smoothed_rtt() const = 0;
 };
 

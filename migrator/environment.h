@@ -1,0 +1,69 @@
+// What the two halves of a migration work with: references to the node's engines, and the facts
+// that they share about connections. Made by the Migrator.
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "base/bus.h"
+#include "base/metrics.h"
+#include "base/timer_wheel.h"
+#include "forwarder/flow_ids.h"
+#include "forwarder/tunnel.h"
+#include "migrator/channel/channel.h"
+#include "migrator/intermediate_driver.h"
+#include "migrator/shim.h"
+#include "migrator/wire.h"
+
+namespace migd {
+
+// What the migrator remembers of a connection besides its PCB.
+struct ConnectionRecord {
+  NodeId forwarder;  // whose mapping brings its packets here; 0: none that we know of
+  struct Move {
+    NodeId from, to;
+    Epoch epoch;
+    Instant active_since;
+  };
+  std::vector<Move> past_moves;
+};
+
+struct MigratorOptions {
+  NodeId self;
+  Boot boot;
+  bool is_forwarder = false;
+  Duration timeout = 5s;            // STATE to READY
+  std::vector<NodeInfo> peers;
+  std::vector<Endpoint> vips;       // what a connection that comes in may belong to
+};
+
+struct MigratorEnvironment {
+  const MigratorOptions& options;
+  Stack& stack;
+  Shim& shim;
+  IntermediateDriver& driver;
+  Tunnel& tunnel;
+  Channel& channel;
+  MessageBus& bus;
+  FlowIdPool& flow_ids;
+  Metrics& metrics;
+  std::unordered_map<ConnectionId, ConnectionRecord> records;
+
+  // Sends one protocol message; false when there is no session or no room (its loss is then dealt
+  // with like the loss of the peer).
+  bool send(NodeId to, const wire::Message& message, Instant now) {
+    return channel
+        .send(to, static_cast<std::uint8_t>(wire::kind_of(message)), wire::serialize(message), {},
+              now)
+        .has_value();
+  }
+  // Sets the mapping of a connection that this node owns, at its forwarder.
+  void announce_owner(const FourTuple& tuple, const Tenure& tenure, NodeId forwarder, Instant now);
+  NodeId default_forwarder() const;
+  NodeId forwarder_of(const ConnectionId& connection) const;
+  void count_refusal(std::string_view reason) {
+    metrics.counter("migd_migrations_refused_total{reason=\"" + std::string(reason) + "\"}").add();
+  }
+};
+
+}  // namespace migd

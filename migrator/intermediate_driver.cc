@@ -1,0 +1,307 @@
+#include "migrator/intermediate_driver.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "base/packet.h"
+
+namespace migd {
+namespace {
+
+// The flow of a packet for a VIP: local is the destination. Unset for what is not TCP.
+struct Flow {
+  FourTuple tuple;
+  bool is_syn = false;  // opens a connection: SYN without ACK
+};
+
+std::optional<Flow> flow_of(ByteView packet) {
+  const auto ip = parse_ip(packet);
+  if (!ip || ip->protocol != kProtocolTcp || ip->is_fragment) return std::nullopt;
+  const auto tcp = TcpView::parse(packet.subspan(ip->header_size, ip->total_size - ip->header_size));
+  if (!tcp) return std::nullopt;
+  return Flow{{{ip->dst, tcp->dst_port()}, {ip->src, tcp->src_port()}},
+              tcp->has(tcp_flag::kSyn) && !tcp->has(tcp_flag::kAck)};
+}
+
+}  // namespace
+
+IntermediateDriver::IntermediateDriver(Stack& stack, Tunnel& tunnel, DatagramReceiver& channel,
+                                       DropCounters& drops, Metrics& metrics,
+                                       const SipKey& table_key, Instant now)
+    : stack_(stack),
+      tunnel_(tunnel),
+      channel_(channel),
+      drops_(drops),
+      stragglers_sent_(metrics.counter("migd_stragglers_sent_total")),
+      early_held_(metrics.counter("migd_early_packets_held_total")),
+      gates_(16, FourTupleHash{table_key}),
+      tombstones_(16, FourTupleHash{table_key}),
+      wheel_(now) {}
+
+// ---- packets -------------------------------------------------------------------------------------
+
+void IntermediateDriver::on_tunnel_frame(Frame frame, Instant now) {
+  Tunnel::Received received = tunnel_.receive(frame, now);
+  if (const auto* datagram = std::get_if<Tunnel::ChannelDatagram>(&received)) {
+    datagram->for_each([&](ByteView payload) { channel_.on_datagram(datagram->from, payload, now); });
+  } else if (const auto* inner = std::get_if<Tunnel::InnerPacket>(&received)) {
+    const bool straggler = inner->gue && inner->gue->forwarded;
+    arriving_from_ = straggler ? NodeId{} : inner->from;
+    deliver_with_hops(std::move(frame), straggler ? Arrival::kStraggler : Arrival::kDirect,
+                      inner->gue ? inner->gue->hops : 0, now);
+    arriving_from_ = NodeId{};
+  } else if (const auto* drop = std::get_if<DropReason>(&received)) {
+    if (*drop == DropReason::kUnknownFlowId) {
+      hold_orphan(std::move(frame), now);
+    } else {
+      drops_.count(*drop);
+    }
+  }
+}
+
+void IntermediateDriver::deliver(Frame frame, Arrival arrival, Instant now) {
+  deliver_with_hops(std::move(frame), arrival, 0, now);
+}
+
+void IntermediateDriver::deliver_with_hops(Frame frame, Arrival arrival, int hops, Instant now) {
+  const std::optional<Flow> flow = flow_of(frame.bytes());
+  if (!flow) {
+    drops_.count(DropReason::kUnsupportedProtocol);
+    return;
+  }
+  if (!gates_.empty() && at_gate(frame, flow->tuple, arrival, now)) return;
+  to_stack(std::move(frame), flow->tuple, flow->is_syn, hops, now);
+}
+
+// True when the flow's gate has taken the packet.
+bool IntermediateDriver::at_gate(Frame& frame, const FourTuple& tuple, Arrival arrival,
+                                 Instant /*now*/) {
+  const auto it = gates_.find(tuple);
+  if (it == gates_.end()) return false;
+  Gate& gate = *it->second;
+  switch (gate.phase) {
+    case Phase::kSourceHolding:
+      hold(gate.stragglers, frame);
+      return true;
+    case Phase::kSourcePassing:
+      send_straggler(std::move(frame), gate.new_owner, gate.target, 0);
+      return true;
+    case Phase::kTargetAttached:
+      early_held_.add();
+      hold(arrival == Arrival::kStraggler ? gate.stragglers : gate.direct, frame);
+      return true;
+    case Phase::kTargetAwaitingBarrier:
+      if (arrival == Arrival::kStraggler) return false;  // older than what is held: straight in
+      early_held_.add();
+      hold(gate.direct, frame);
+      return true;
+  }
+  check_failed("Phase is known", __FILE__, __LINE__);
+}
+
+void IntermediateDriver::hold(HoldQueue& queue, Frame& frame) {
+  if (!queue.push(frame)) drops_.count(DropReason::kHoldQueueFull);
+}
+
+void IntermediateDriver::to_stack(Frame frame, const FourTuple& tuple, bool is_syn, int hops,
+                                  Instant now) {
+  switch (stack_.input(frame, now)) {
+    case Stack::InputVerdict::kTaken:
+      return;
+    case Stack::InputVerdict::kFrozen:
+      // Every frozen connection has a gate; only one that shut_down() parked may lack it.
+      drops_.count(is_syn ? DropReason::kFrozenSynDropped : DropReason::kNoConnection);
+      return;
+    case Stack::InputVerdict::kNoConnection:
+      follow_tombstone(std::move(frame), tuple, is_syn, hops, now);
+      return;
+  }
+}
+
+void IntermediateDriver::follow_tombstone(Frame frame, const FourTuple& tuple, bool is_syn,
+                                          int hops, Instant now) {
+  const Tombstone* stone = tombstone(tuple);
+  if (stone == nullptr || stone->expires <= now || is_syn) {
+    drops_.count(is_syn ? DropReason::kNoService : DropReason::kNoConnection);
+    return;
+  }
+  if (hops >= limits::kForwardHopsMax) {
+    drops_.count(DropReason::kEncapsulationLoop);
+    return;
+  }
+  send_straggler(std::move(frame), stone->tenure, stone->owner, hops);
+}
+
+void IntermediateDriver::send_straggler(Frame frame, const Tenure& tenure, NodeId to, int hops) {
+  GueHeader header;
+  header.forwarded = true;
+  header.hops = static_cast<std::uint8_t>(hops + 1);
+  header.tenure = tenure;
+  stragglers_sent_.add();
+  tunnel_.send_gue(std::move(frame), to, header);
+}
+
+// ---- packets that came before their STATE --------------------------------------------------------
+
+void IntermediateDriver::hold_orphan(Frame frame, Instant now) {
+  if (orphan_charge_ + frame.charge() > kOrphanChargeMax) {
+    drops_.count(DropReason::kUnknownFlowId);
+    return;
+  }
+  orphan_charge_ += frame.charge();
+  orphans_.push_back({std::move(frame), now + kOrphanPatience});
+}
+
+void IntermediateDriver::adopt_orphans(Instant now) {
+  orphan_charge_ = 0;
+  std::deque<Orphan> waiting = std::exchange(orphans_, {});
+  for (Orphan& orphan : waiting) {
+    const Instant expires = orphan.expires;
+    const std::size_t before = orphans_.size();
+    on_tunnel_frame(std::move(orphan.frame), now);
+    if (orphans_.size() > before) orphans_.back().expires = expires;  // still nobody's
+  }
+}
+
+// ---- the source's half ---------------------------------------------------------------------------
+
+void IntermediateDriver::hold_at_source(const FourTuple& tuple, std::uint32_t window_bytes) {
+  auto& slot = gates_[tuple];
+  MIGD_CHECK(slot == nullptr || slot->phase == Phase::kTargetAwaitingBarrier);
+  auto gate = std::make_unique<Gate>(window_bytes);
+  gate->tuple = tuple;
+  if (slot != nullptr) {
+    // Moves on before its own arrival's barrier came: what waits for that barrier waits here now.
+    for (Frame& frame : slot->direct.take()) hold(gate->stragglers, frame);
+  }
+  slot = std::move(gate);
+}
+
+void IntermediateDriver::pass_on(const FourTuple& tuple, const Tenure& new_owner, NodeId target,
+                                 Instant now) {
+  Gate& gate = *gates_.at(tuple);
+  MIGD_CHECK(gate.phase == Phase::kSourceHolding);
+  gate.phase = Phase::kSourcePassing;
+  gate.new_owner = new_owner;
+  gate.target = target;
+  for (Frame& frame : gate.stragglers.take()) {
+    send_straggler(std::move(frame), new_owner, target, 0);
+  }
+  bury(tuple, new_owner, target, now);
+}
+
+std::deque<Frame> IntermediateDriver::take_back(const FourTuple& tuple) {
+  const auto it = gates_.find(tuple);
+  MIGD_CHECK(it != gates_.end());
+  std::deque<Frame> held = it->second->stragglers.take();
+  gates_.erase(it);
+  return held;
+}
+
+void IntermediateDriver::release_at_source(const FourTuple& tuple) {
+  const auto it = gates_.find(tuple);
+  if (it != gates_.end() && it->second->phase == Phase::kSourcePassing) gates_.erase(it);
+}
+
+// ---- the target's half ---------------------------------------------------------------------------
+
+void IntermediateDriver::hold_at_target(const FourTuple& tuple, std::uint32_t window_bytes,
+                                        bool awaiting_barrier) {
+  auto gate = std::make_unique<Gate>(window_bytes);
+  gate->tuple = tuple;
+  gate->phase = Phase::kTargetAttached;
+  gate->barrier_passed = !awaiting_barrier;
+  tombstones_.erase(tuple);  // it has come back: nothing is to follow the old reference
+  gates_[tuple] = std::move(gate);
+}
+
+void IntermediateDriver::activate(const FourTuple& tuple, Instant now) {
+  Gate& gate = *gates_.at(tuple);
+  MIGD_CHECK(gate.phase == Phase::kTargetAttached);
+  gate.phase = Phase::kTargetAwaitingBarrier;
+  for (Frame& frame : gate.stragglers.take()) {
+    to_stack(std::move(frame), tuple, false, 0, now);
+  }
+  if (gate.barrier_passed) {
+    release_direct(gate, now);
+  } else {
+    wheel_.arm(gate, now + kBarrierPatience);
+  }
+}
+
+void IntermediateDriver::on_barrier(const FourTuple& tuple, Instant now) {
+  const auto it = gates_.find(tuple);
+  if (it == gates_.end()) return;
+  Gate& gate = *it->second;
+  gate.barrier_passed = true;
+  if (gate.phase == Phase::kTargetAwaitingBarrier) release_direct(gate, now);
+}
+
+void IntermediateDriver::release_direct(Gate& gate, Instant now) {
+  const FourTuple tuple = gate.tuple;
+  std::deque<Frame> held = gate.direct.take();
+  gates_.erase(tuple);  // `gate` is gone from here on
+  for (Frame& frame : held) to_stack(std::move(frame), tuple, false, 0, now);
+}
+
+void IntermediateDriver::return_to_source(const FourTuple& tuple, const Tenure& tenure,
+                                          NodeId source, Instant now) {
+  const auto it = gates_.find(tuple);
+  if (it == gates_.end()) return;
+  std::deque<Frame> held = it->second->direct.take();
+  gates_.erase(it);
+  for (Frame& frame : held) send_straggler(std::move(frame), tenure, source, 0);
+  bury(tuple, tenure, source, now);  // what the forwarder still sends here follows
+}
+
+// ---- tombstones ----------------------------------------------------------------------------------
+
+void IntermediateDriver::bury(const FourTuple& tuple, const Tenure& tenure, NodeId owner,
+                              Instant now) {
+  if (tombstones_.size() >= kTombstonesMax && !tombstone_expiry_.empty()) {
+    tombstones_.erase(tombstone_expiry_.front().second);  // the oldest makes room
+    tombstone_expiry_.pop_front();
+  }
+  const Instant expires = now + limits::kTombstoneLifetime;
+  tombstones_[tuple] = {tenure, owner, expires};
+  tombstone_expiry_.emplace_back(expires, tuple);
+}
+
+const IntermediateDriver::Tombstone* IntermediateDriver::tombstone(const FourTuple& tuple) const {
+  const auto it = tombstones_.find(tuple);
+  return it == tombstones_.end() ? nullptr : &it->second;
+}
+
+void IntermediateDriver::for_each_tombstone(
+    const std::function<void(const FourTuple&, const Tombstone&)>& visit) const {
+  for (const auto& [tuple, stone] : tombstones_) visit(tuple, stone);
+}
+
+// ---- time ----------------------------------------------------------------------------------------
+
+Instant IntermediateDriver::next_deadline() const {
+  Instant next = wheel_.next_deadline();
+  if (!orphans_.empty()) next = std::min(next, orphans_.front().expires);
+  if (!tombstone_expiry_.empty()) next = std::min(next, tombstone_expiry_.front().first);
+  return next;
+}
+
+void IntermediateDriver::on_deadline(Instant now) {
+  while (TimerWheel::Node* node = wheel_.pop_expired(now)) {
+    release_direct(static_cast<Gate&>(*node), now);
+  }
+  while (!orphans_.empty() && orphans_.front().expires <= now) {
+    orphan_charge_ -= orphans_.front().frame.charge();
+    orphans_.pop_front();
+    drops_.count(DropReason::kUnknownFlowId);
+  }
+  while (!tombstone_expiry_.empty() && tombstone_expiry_.front().first <= now) {
+    const auto it = tombstones_.find(tombstone_expiry_.front().second);
+    // A tuple that was buried again meanwhile has a later entry of its own.
+    if (it != tombstones_.end() && it->second.expires <= now) tombstones_.erase(it);
+    tombstone_expiry_.pop_front();
+  }
+}
+
+}  // namespace migd

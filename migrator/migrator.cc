@@ -1,0 +1,309 @@
+#include "migrator/migrator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/reader.h"
+#include "base/writer.h"
+
+namespace migd {
+namespace {
+
+SipKey random_key(Rng& rng) {
+  SipKey key;
+  rng.fill(key);
+  return key;
+}
+
+}  // namespace
+
+Migrator::Migrator(MigratorOptions options, const ChannelOptions& channel_options, Parts parts,
+                   Instant now)
+    : options_(std::move(options)),
+      applications_(parts.applications),
+      bus_(parts.bus),
+      lessor_(parts.lessor),
+      load_(parts.load),
+      metrics_(parts.metrics),
+      shim_(parts.stack, parts.applications),
+      channel_(Channel::create(channel_options, parts.datagrams, *this, parts.rng, parts.metrics,
+                               now)),
+      driver_(std::make_unique<IntermediateDriver>(parts.stack, parts.tunnel, *channel_,
+                                                   parts.drops, parts.metrics,
+                                                   random_key(parts.rng), now)),
+      env_(new MigratorEnvironment{options_, parts.stack, shim_, *driver_, parts.tunnel, *channel_,
+                                   parts.bus, flow_ids_, parts.metrics, {}}),
+      source_(std::make_unique<SourceHalf>(*env_, now)),
+      target_(std::make_unique<TargetHalf>(*env_, now)),
+      desk_(std::make_unique<OperatorDesk>(*env_, now)),
+      now_(now) {
+  parts.stack.set_migration_service(this);
+  parts.stack.set_observer(this);
+  subscribe(parts.bus);
+  if (lessor_ != nullptr) lease_when_low(options_.self, now);
+}
+
+Migrator::~Migrator() = default;
+
+void Migrator::subscribe(MessageBus& bus) {
+  bus.subscribe<MigrationRequest>([this](const MigrationRequest& m) { source_->start(m, now_); });
+  bus.subscribe<MigrationFinished>(
+      [this](const MigrationFinished& m) { desk_->on_finished(m, now_); });
+  bus.subscribe<ConnectionClassified>([this](const ConnectionClassified& m) { place(m); });
+}
+
+const ConnectionRecord* Migrator::record(const ConnectionId& connection) const {
+  const auto it = env_->records.find(connection);
+  return it == env_->records.end() ? nullptr : &it->second;
+}
+
+// ---- time ----------------------------------------------------------------------------------------
+
+Instant Migrator::next_deadline() const {
+  return std::min({channel_->next_deadline(), driver_->next_deadline(), source_->next_deadline(),
+                   target_->next_deadline(), desk_->next_deadline()});
+}
+
+void Migrator::on_deadline(Instant now) {
+  now_ = now;
+  channel_->on_deadline(now);
+  driver_->on_deadline(now);
+  source_->on_deadline(now);
+  target_->on_deadline(now);
+  desk_->on_deadline(now);
+}
+
+// ---- placing what the classifier has decided -----------------------------------------------------
+
+void Migrator::place(const ConnectionClassified& classified) {
+  if (classified.target != options_.self) {
+    MigrationRequest request;
+    request.connection = classified.connection;
+    request.target = classified.target;
+    request.application = classified.application;
+    request.asked_by = "classifier";
+    bus_.post(std::move(request));
+    return;
+  }
+  Connection* connection = env_->stack.find(classified.connection);
+  if (connection == nullptr || connection->frozen()) return;  // ended, or moving, meanwhile
+  const Result<void> bound =
+      applications_.attach(*connection, classified.application, {}, /*restored=*/false);
+  if (!bound) {
+    env_->count_refusal(bound.error().text);
+    connection->abort();
+    return;
+  }
+  bus_.post(ConnectionBound{classified.connection, classified.application, false});
+  // Another node's forwarder sends its packets here by hash so far; a mapping is cheaper.
+  const NodeId forwarder = env_->forwarder_of(classified.connection);
+  if (forwarder != options_.self && forwarder != NodeId{}) {
+    env_->announce_owner(connection->tuple(), {connection->id(), connection->epoch()}, forwarder,
+                         now_);
+  }
+}
+
+Result<void> Migrator::migrate(Connection& connection, NodeId target, std::string application,
+                               Bytes state) {
+  if (const Blockers found = shim_.blockers(connection); found != 0) {
+    return fail(ErrorCode::kBusy, to_string(found));
+  }
+  if (!channel_->session_up(target)) return fail(ErrorCode::kUnavailable, "target_down");
+  source_->set_handover(connection.id(), {application, std::move(state)});
+  MigrationRequest request;
+  request.connection = connection.id();
+  request.target = target;
+  request.application = std::move(application);
+  request.expected_epoch = connection.epoch();
+  request.asked_by = "application";
+  bus_.post(std::move(request));
+  return {};
+}
+
+// ---- connections come and go ---------------------------------------------------------------------
+
+void Migrator::on_opened(Connection& connection) {
+  if (connection.frozen()) return;  // attached: the target half keeps its record
+  if (const NodeId from = driver_->arriving_from(); from != NodeId{}) {
+    env_->records[connection.id()].forwarder = from;
+  }
+  bus_.post(ConnectionOpened{connection.id(), connection.tuple(), connection.service()});
+}
+
+void Migrator::on_gone(Connection& connection, CloseReason reason) {
+  const Tenure tenure{connection.id(), connection.epoch()};
+  if (reason == CloseReason::kMigrated) return;  // it lives on elsewhere
+  bus_.post(ConnectionClosed{tenure, connection.tuple(), reason, connection.bytes_in(),
+                             connection.bytes_out(), connection.age()});
+  const NodeId forwarder = env_->forwarder_of(connection.id());
+  if (forwarder == options_.self) {
+    bus_.post(MappingRemoveRequest{connection.tuple(), tenure});
+  } else if (forwarder != NodeId{}) {
+    env_->send(forwarder, wire::Unmap{tenure, connection.tuple()}, now_);
+  }
+  env_->tunnel.unmap_inbound(connection.id());
+  env_->records.erase(connection.id());
+}
+
+// ---- sessions ------------------------------------------------------------------------------------
+
+bool Migrator::is_forwarder_peer(NodeId node) const {
+  return std::any_of(options_.peers.begin(), options_.peers.end(), [&](const NodeInfo& peer) {
+    return peer.id == node && peer.roles.forwarder;
+  });
+}
+
+void Migrator::on_session_up(NodeId peer, Boot boot, Instant now) {
+  now_ = now;
+  bus_.post(PeerUp{peer, boot});
+  env_->tunnel.peer_booted(peer, boot);
+  if (is_forwarder_peer(peer)) {
+    flow_ids_.drop_forwarder(peer);  // of an earlier boot, or worth renewing
+    lease_when_low(peer, now);
+  }
+  source_->on_session_up(peer, boot, now);
+  target_->on_session_up(peer, now);
+}
+
+void Migrator::on_session_down(NodeId peer, std::string reason, Instant now) {
+  now_ = now;
+  bus_.post(PeerDown{peer, std::move(reason)});
+  source_->on_session_down(peer, now);
+  desk_->on_session_down(peer, now);
+}
+
+Bytes Migrator::heartbeat_payload() {
+  const PeerLoad load = load_.load();
+  Bytes payload;
+  ByteWriter out(payload);
+  out.u32(load.connections);
+  out.u16(load.busy_permille);
+  out.u8(load.draining ? 1 : 0);
+  return payload;
+}
+
+void Migrator::on_heartbeat(NodeId peer, ByteView payload, Instant now) {
+  now_ = now;
+  BoundedReader in(payload);
+  PeerLoad load;
+  load.connections = in.u32();
+  load.busy_permille = in.u16();
+  load.draining = in.u8() != 0;
+  if (in.ok()) bus_.post(PeerLoadReported{peer, load});  // newer peers may say more
+}
+
+// ---- messages ------------------------------------------------------------------------------------
+
+void Migrator::on_message(NodeId origin, std::uint8_t kind, ByteView head, ByteView body,
+                          Instant now) {
+  now_ = now;
+  const Result<wire::Message> message = wire::parse(kind, head);
+  if (!message) {
+    metrics_.counter("migd_migration_messages_refused_total{reason=\"malformed\"}").add();
+    return;
+  }
+  handle(origin, *message, body, now);
+}
+
+void Migrator::on_relay(NodeId origin, NodeId destination, std::uint8_t kind, ByteView head,
+                        Instant now) {
+  now_ = now;
+  const Result<wire::Message> message = wire::parse(kind, head);
+  const auto* state = message ? std::get_if<wire::State>(&*message) : nullptr;
+  if (state == nullptr || state->source != origin || state->target != destination ||
+      state->forwarder != options_.self || lessor_ == nullptr) {
+    metrics_.counter("migd_migration_messages_refused_total{reason=\"relay\"}").add();
+    return;
+  }
+  install_mapping(*state, now);
+}
+
+void Migrator::install_mapping(const wire::State& head, Instant now) {
+  bus_.post(MappingRequest{head.tuple, head.tenure, head.target, head.flow});
+  // Down the old way, behind the last packet that took it.
+  env_->send(head.source, wire::Barrier{head.tenure, options_.self}, now);
+}
+
+void Migrator::handle(NodeId origin, const wire::Message& message, ByteView body, Instant now) {
+  struct Visitor {
+    Migrator& self;
+    NodeId origin;
+    ByteView body;
+    Instant now;
+
+    void operator()(const wire::State& m) const {
+      if (m.source != origin || m.target != self.options_.self) {
+        self.metrics_.counter("migd_migration_messages_refused_total{reason=\"misdirected\"}").add();
+        return;
+      }
+      self.source_->on_superseded(m.tenure.connection, m.tenure.epoch, now);
+      self.target_->on_state(m, body, now);
+      if (m.forwarder == self.options_.self && self.lessor_ != nullptr) {
+        self.env_->send(m.source, wire::Barrier{m.tenure, self.options_.self}, now);
+      }
+    }
+    void operator()(const wire::Ready& m) const { self.source_->on_ready(m, origin, now); }
+    void operator()(const wire::Refuse& m) const { self.source_->on_refuse(m, origin, now); }
+    void operator()(const wire::Grant& m) const { self.target_->on_grant(m, origin, now); }
+    void operator()(const wire::Active& m) const { self.source_->on_active(m, origin, now); }
+    void operator()(const wire::Abort& m) const { self.target_->on_abort(m, origin, now); }
+    void operator()(const wire::Barrier& m) const {
+      // From the forwarder to the source, then from the source to the target.
+      if (m.forwarder == origin) self.source_->on_barrier(m, now);
+      self.target_->on_barrier(m, origin, now);
+    }
+    void operator()(const wire::Map& m) const {
+      if (m.owner == origin && self.lessor_ != nullptr) {
+        self.bus_.post(MappingRequest{m.tuple, m.tenure, m.owner, m.flow});
+      }
+    }
+    void operator()(const wire::Unmap& m) const {
+      self.bus_.post(MappingRemoveRequest{m.tuple, m.tenure});
+    }
+    void operator()(const wire::LeaseRequest&) const { self.on_lease_request(origin, now); }
+    void operator()(const wire::Lease& m) const { self.on_lease(origin, m, now); }
+    void operator()(const wire::Locate& m) const { self.desk_->on_locate(origin, m, now); }
+    void operator()(const wire::Located& m) const { self.desk_->on_located(origin, m, now); }
+    void operator()(const wire::Order& m) const { self.desk_->on_order(origin, m, now); }
+    void operator()(const wire::OrderResult& m) const {
+      self.desk_->on_order_result(origin, m, now);
+    }
+  };
+  std::visit(Visitor{*this, origin, body, now}, message);
+}
+
+// ---- flow identifiers ----------------------------------------------------------------------------
+
+void Migrator::on_lease_request(NodeId from, Instant now) {
+  if (lessor_ == nullptr) return;
+  const FlowIdLease lease = lessor_->lease(now);
+  env_->send(from, wire::Lease{lease.first, lease.count, lease.key}, now);
+}
+
+void Migrator::on_lease(NodeId from, const wire::Lease& lease, Instant now) {
+  if (!is_forwarder_peer(from)) return;
+  flow_ids_.add({from, channel_->peer_boot(from)}, {lease.first, lease.count, lease.key});
+  // Tables of a forwarder that has just come (back) are empty: we hold the truth, it asks for none.
+  announce_all(from, now);
+}
+
+void Migrator::lease_when_low(NodeId forwarder, Instant now) {
+  if (!flow_ids_.is_low(forwarder)) return;
+  if (forwarder == options_.self) {
+    flow_ids_.add({forwarder, options_.boot}, lessor_->lease(now));
+  } else if (channel_->session_up(forwarder)) {
+    env_->send(forwarder, wire::LeaseRequest{}, now);
+  }
+}
+
+void Migrator::announce_all(NodeId forwarder, Instant now) {
+  env_->stack.for_each([&](Connection& connection) {
+    const ConnectionRecord* known = record(connection.id());
+    if (known != nullptr && known->forwarder == forwarder && !connection.frozen()) {
+      env_->announce_owner(connection.tuple(), {connection.id(), connection.epoch()}, forwarder,
+                           now);
+    }
+  });
+}
+
+}  // namespace migd

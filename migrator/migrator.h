@@ -1,0 +1,111 @@
+// Migrator: the connection migrator of one node.
+//
+// Theory of operation
+//   It ties the parts together: the shim above the stack, the intermediate driver below it, the two
+//   halves of the migration protocol (migrator/stages.h), and the blob channel to the peers. It
+//   hears wishes from the bus (MigrationRequest, ConnectionClassified), messages from the channel,
+//   beginnings and ends of connections from the stack, and it answers with facts on the bus.
+//
+//   A forwarder's part is here as well, as far as it is the migrator's: the mapping header of a
+//   STATE that passes installs the mapping before any of the state goes on, and a barrier goes down
+//   the old way; flow identifiers are leased to the nodes that migrate.
+//
+// Engine: input by the handlers, time by on_deadline(), output through channel, bus and driver.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "migrator/environment.h"
+#include "migrator/operator_desk.h"
+#include "migrator/source_half.h"
+#include "migrator/target_half.h"
+
+namespace migd {
+
+// What a node reports of itself in every heartbeat.
+class LoadSource {
+ public:
+  virtual ~LoadSource() = default;
+  virtual PeerLoad load() const = 0;
+};
+
+class Migrator : public ChannelHandler, public MigrationService, public ConnectionObserver {
+ public:
+  struct Parts {
+    Stack& stack;
+    ApplicationHost& applications;
+    Tunnel& tunnel;
+    FlowIdLessor* lessor;  // null unless this node is a forwarder
+    MessageBus& bus;
+    DropCounters& drops;
+    Metrics& metrics;
+    Rng& rng;
+    DatagramSender& datagrams;
+    const LoadSource& load;
+  };
+  Migrator(MigratorOptions options, const ChannelOptions& channel_options, Parts parts,
+           Instant now);
+  ~Migrator() override;
+
+  IntermediateDriver& driver() { return *driver_; }
+  Channel& channel() { return *channel_; }
+  OperatorDesk& desk() { return *desk_; }
+
+  // What stands in the way of moving a connection now.
+  Blockers blockers(const Connection& connection) const { return shim_.blockers(connection); }
+  const ConnectionRecord* record(const ConnectionId& connection) const;
+
+  Instant next_deadline() const;
+  void on_deadline(Instant now);
+  // The composition root calls it after a batch of work: time of the batch for what the bus brings.
+  void set_time(Instant now) { now_ = now; }
+  void flush(Instant now) { channel_->flush(now); }
+
+  // MigrationService: an application's own wish, with its state.
+  Result<void> migrate(Connection& connection, NodeId target, std::string application,
+                       Bytes state) override;
+
+  // ConnectionObserver
+  void on_opened(Connection& connection) override;
+  void on_gone(Connection& connection, CloseReason reason) override;
+
+  // ChannelHandler
+  void on_session_up(NodeId peer, Boot boot, Instant now) override;
+  void on_session_down(NodeId peer, std::string reason, Instant now) override;
+  void on_message(NodeId origin, std::uint8_t kind, ByteView head, ByteView body,
+                  Instant now) override;
+  void on_relay(NodeId origin, NodeId destination, std::uint8_t kind, ByteView head,
+                Instant now) override;
+  Bytes heartbeat_payload() override;
+  void on_heartbeat(NodeId peer, ByteView payload, Instant now) override;
+
+ private:
+  void subscribe(MessageBus& bus);
+  void place(const ConnectionClassified& classified);
+  void handle(NodeId origin, const wire::Message& message, ByteView body, Instant now);
+  void install_mapping(const wire::State& head, Instant now);
+  void on_lease_request(NodeId from, Instant now);
+  void on_lease(NodeId from, const wire::Lease& lease, Instant now);
+  void lease_when_low(NodeId forwarder, Instant now);
+  void announce_all(NodeId forwarder, Instant now);
+  bool is_forwarder_peer(NodeId node) const;
+
+  MigratorOptions options_;
+  ApplicationHost& applications_;
+  MessageBus& bus_;
+  FlowIdLessor* lessor_;
+  const LoadSource& load_;
+  Metrics& metrics_;
+  FlowIdPool flow_ids_;
+  Shim shim_;
+  std::unique_ptr<Channel> channel_;
+  std::unique_ptr<IntermediateDriver> driver_;
+  std::unique_ptr<MigratorEnvironment> env_;
+  std::unique_ptr<SourceHalf> source_;
+  std::unique_ptr<TargetHalf> target_;
+  std::unique_ptr<OperatorDesk> desk_;
+  Instant now_;
+};
+
+}  // namespace migd

@@ -1,0 +1,82 @@
+#include "migrator/shim.h"
+
+#include <utility>
+
+namespace migd {
+
+Blockers Shim::blockers(const Connection& connection) const {
+  Blockers found = 0;
+  if (connection.frozen()) found |= static_cast<Blockers>(Blocker::kMoving);
+  switch (connection.state()) {
+    case TcpState::kEstablished:
+    case TcpState::kCloseWait:
+      break;
+    case TcpState::kSynReceived:
+    case TcpState::kTimeWait:
+      found |= static_cast<Blockers>(Blocker::kStateUnsupported);
+      break;
+    case TcpState::kFinWait1:
+    case TcpState::kFinWait2:
+    case TcpState::kClosing:
+    case TcpState::kLastAck:
+      found |= static_cast<Blockers>(Blocker::kClosing);
+      break;
+  }
+  if (const ConnectionHandler* handler = connection.handler()) found |= handler->blockers();
+  return found;
+}
+
+FrozenConnection Shim::freeze(Connection& connection, Instant now) {
+  FrozenConnection frozen = stack_.freeze(connection, now);
+  if (ConnectionHandler* handler = connection.handler()) handler->on_frozen(connection);
+  return frozen;
+}
+
+void Shim::thaw(FrozenConnection frozen, Instant now) {
+  Connection& connection = frozen.connection();
+  stack_.thaw(std::move(frozen), now);
+  if (ConnectionHandler* handler = connection.handler()) handler->on_thawed(connection);
+}
+
+void Shim::activate(FrozenConnection frozen, Instant now) { thaw(std::move(frozen), now); }
+
+void Shim::release(FrozenConnection frozen) {
+  stack_.release(std::move(frozen), CloseReason::kMigrated);
+}
+
+ConnectionBlob Shim::compile(const FrozenConnection& frozen, const Handover& handover, Tenure next,
+                             NodeId source, Instant now) const {
+  const Connection& connection = frozen.connection();
+  ConnectionBlob blob;
+  blob.tenure = next;
+  blob.source = source;
+  blob.service = connection.service();
+  blob.application =
+      handover.application.empty() ? connection.application() : handover.application;
+  if (handover.state) {
+    blob.application_state = *handover.state;
+  } else if (connection.handler() != nullptr && blob.application == connection.application()) {
+    blob.application_state = connection.handler()->capture_state();
+  }
+  blob.tcp = stack_.capture(frozen, now);
+  return blob;
+}
+
+Result<FrozenConnection> Shim::infuse(const ConnectionBlob& blob, Duration held, Instant now) {
+  if (!blob.application.empty() && !applications_.knows(blob.application)) {
+    return fail(ErrorCode::kRefused, "application '" + blob.application + "' is not registered");
+  }
+  Result<FrozenConnection> frozen = stack_.attach(blob.tcp, blob.tenure, blob.service, held, now);
+  if (!frozen || blob.application.empty()) return frozen;
+  // A connection that was never bound brings no state: its application begins at the first byte.
+  const bool restored = !blob.application_state.empty();
+  const Result<void> bound = applications_.attach(frozen->connection(), blob.application,
+                                                  blob.application_state, restored);
+  if (!bound) {
+    release(std::move(*frozen));
+    return tl::unexpected(bound.error());
+  }
+  return frozen;
+}
+
+}  // namespace migd

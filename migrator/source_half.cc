@@ -1,0 +1,334 @@
+#include "migrator/source_half.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/limits.h"
+
+namespace migd {
+namespace {
+
+// How long a granted, unanswered migration keeps the parked PCB, and how long a finished one waits
+// for the barrier that it has to pass on.
+constexpr Duration kGrantedPatience = limits::kTombstoneLifetime;
+constexpr Duration kReleasedPatience = 1s;
+
+}  // namespace
+
+SourceHalf::SourceHalf(MigratorEnvironment& environment, Instant now)
+    : env_(environment), wheel_(now) {}
+
+void SourceHalf::set_handover(const ConnectionId& connection, Shim::Handover handover) {
+  handovers_[connection] = std::move(handover);
+}
+
+bool SourceHalf::moving(const ConnectionId& connection) const {
+  return std::any_of(outgoing_.begin(), outgoing_.end(), [&](const auto& entry) {
+    return entry.first.connection == connection && entry.second->frozen.has_value();
+  });
+}
+
+SourceHalf::Outgoing* SourceHalf::find(const Tenure& tenure) {
+  const auto it = outgoing_.find(tenure);
+  return it == outgoing_.end() ? nullptr : it->second.get();
+}
+
+// ---- kRequested ----------------------------------------------------------------------------------
+
+Result<void> SourceHalf::check(const MigrationRequest& request, Connection* connection) const {
+  if (connection == nullptr) return fail(ErrorCode::kNotFound, "no such connection here");
+  if (request.expected_epoch && *request.expected_epoch != connection->epoch()) {
+    return fail(ErrorCode::kRefused, "stale_epoch");
+  }
+  if (request.target == env_.options.self) return fail(ErrorCode::kRefused, "already_here");
+  if (const Blockers blockers = env_.shim.blockers(*connection); blockers != 0) {
+    return fail(ErrorCode::kBusy, to_string(blockers));
+  }
+  const auto& peers = env_.options.peers;
+  const auto peer = std::find_if(peers.begin(), peers.end(),
+                                 [&](const NodeInfo& p) { return p.id == request.target; });
+  if (peer == peers.end()) return fail(ErrorCode::kNotFound, "target_unknown");
+  if (!peer->tunnel(connection->tuple().local.address.family())) {
+    return fail(ErrorCode::kRefused, "target_has_no_address_of_that_family");
+  }
+  if (!env_.channel.session_up(request.target)) {
+    return fail(ErrorCode::kUnavailable, "target_down");
+  }
+  return {};
+}
+
+void SourceHalf::refuse(const MigrationRequest& request, const std::string& reason, Instant) {
+  env_.count_refusal(reason);
+  MigrationFinished finished;
+  finished.request = request.request;
+  finished.tenure.connection = request.connection;
+  if (const Connection* connection = env_.stack.find(request.connection)) {
+    finished.tenure.epoch = connection->epoch();
+  }
+  finished.source = env_.options.self;
+  finished.target = request.target;
+  finished.outcome = MigrationOutcome::kRefused;
+  finished.reason = reason;
+  env_.bus.post(std::move(finished));
+}
+
+void SourceHalf::start(const MigrationRequest& request, Instant now) {
+  Connection* connection = env_.stack.find(request.connection);
+  const auto handover = handovers_.find(request.connection);
+  auto m = std::make_unique<Outgoing>();
+  m->request = request;
+  m->handover.application = request.application;
+  if (handover != handovers_.end()) {
+    m->handover = std::move(handover->second);
+    handovers_.erase(handover);
+  }
+  if (const Result<void> checked = check(request, connection); !checked) {
+    refuse(request, checked.error().text, now);
+    return;
+  }
+  m->tuple = connection->tuple();
+  m->tenure = {request.connection, Epoch{connection->epoch().value + 1}};
+  m->started = now;
+  if (const Result<void> way = choose_way(*m, now); !way) {
+    refuse(request, way.error().text, now);
+    return;
+  }
+  Outgoing& moving = *m;
+  outgoing_[moving.tenure] = std::move(m);
+  reach(moving, Stage::kRequested, now);
+
+  moving.frozen.emplace(env_.shim.freeze(*connection, now));
+  env_.driver.hold_at_source(moving.tuple, limits::kWindowMax);
+  reach(moving, Stage::kFrozen, now);
+  if (const Result<void> sent = send_state(moving, now); !sent) {
+    roll_back(moving, sent.error().text, MigrationOutcome::kRefused, now);
+    return;
+  }
+  wheel_.arm(moving, now + std::min(request.timeout, env_.options.timeout));
+}
+
+// The forwarder whose mapping has to change, and a flow identifier of its leases.
+Result<void> SourceHalf::choose_way(Outgoing& m, Instant) {
+  m.forwarder = env_.forwarder_of(m.tenure.connection);
+  if (m.forwarder == NodeId{}) return fail(ErrorCode::kUnavailable, "no_forwarder");
+  const bool relayed = m.forwarder != env_.options.self && m.forwarder != m.request.target;
+  m.way = relayed ? m.forwarder : m.request.target;
+  if (relayed && !env_.channel.session_up(m.forwarder)) {
+    return fail(ErrorCode::kUnavailable, "forwarder_down");
+  }
+  const std::optional<FlowId> flow = env_.flow_ids.take(m.forwarder);
+  if (!flow) return fail(ErrorCode::kBusy, "no_flow_identifier");
+  m.flow = *flow;
+  return {};
+}
+
+// ---- kFrozen, kSent ------------------------------------------------------------------------------
+
+Result<void> SourceHalf::send_state(Outgoing& m, Instant now) {
+  ConnectionBlob blob =
+      env_.shim.compile(*m.frozen, m.handover, m.tenure, env_.options.self, now);
+  if (blob.application_state.size() > limits::kApplicationStateMax) {
+    return fail(ErrorCode::kTooLarge, "application_state_too_large");
+  }
+  if (const auto record = env_.records.find(m.tenure.connection); record != env_.records.end()) {
+    for (const auto& move : record->second.past_moves) {
+      blob.past_moves.push_back({move.from, move.to, move.epoch, now - move.active_since});
+    }
+  }
+  const Bytes bytes = encode_blob(blob);
+  if (bytes.size() > limits::kBlobMax) return fail(ErrorCode::kTooLarge, "blob_too_large");
+  m.blob_bytes = static_cast<std::uint32_t>(bytes.size());
+  m.target_boot = env_.channel.peer_boot(m.request.target);
+
+  const wire::Message state = wire::State{
+      m.tenure, env_.options.self, m.request.target, m.forwarder, m.flow, m.tuple};
+  const auto kind = static_cast<std::uint8_t>(wire::Kind::kState);
+  const Bytes head = wire::serialize(state);
+  const NodeId target = m.request.target;
+  const Result<void> sent = m.way == target
+                                ? env_.channel.send(target, kind, head, bytes, now)
+                                : env_.channel.send_via(m.way, target, kind, head, bytes, now);
+  if (!sent) return sent;
+  reach(m, Stage::kSent, now);
+  if (m.forwarder == env_.options.self) {
+    // We are the forwarder: from here on packets go to the target, and none is on an older way.
+    env_.bus.post(MappingRequest{m.tuple, m.tenure, target, m.flow});
+    m.barrier_passed = true;
+    reach(m, Stage::kMapped, now);
+  }
+  return {};
+}
+
+// ---- kGranted: the point of no return ------------------------------------------------------------
+
+void SourceHalf::on_ready(const wire::Ready& message, NodeId from, Instant now) {
+  Outgoing* m = find(message.tenure);
+  if (m == nullptr) {  // rolled back meanwhile, and the ABORT was lost with its session
+    env_.send(from, wire::Abort{message.tenure, "rolled_back"}, now);
+    return;
+  }
+  if (from != m->request.target) return;
+  if (m->stage == Stage::kGranted || m->stage == Stage::kReleased) {
+    env_.send(from, wire::Grant{m->tenure}, now);  // it has not seen ours
+    return;
+  }
+  reach(*m, Stage::kAttached, now);
+  grant(*m, now);
+}
+
+void SourceHalf::grant(Outgoing& m, Instant now) {
+  // In this order on the way to the target: stragglers, the barrier behind them, the grant.
+  env_.driver.pass_on(m.tuple, m.tenure, m.request.target, now);
+  m.stage = Stage::kGranted;
+  if (m.barrier_passed) {
+    env_.send(m.request.target, wire::Barrier{m.tenure, m.forwarder}, now);
+  }
+  env_.send(m.request.target, wire::Grant{m.tenure}, now);
+  reach(m, Stage::kGranted, now);
+  wheel_.arm(m, now + kGrantedPatience);
+}
+
+void SourceHalf::on_barrier(const wire::Barrier& message, Instant now) {
+  Outgoing* m = find(message.tenure);
+  if (m == nullptr || m->barrier_passed) return;
+  m->barrier_passed = true;
+  if (m->stage == Stage::kSent) {
+    reach(*m, Stage::kMapped, now);
+  } else {
+    env_.send(m->request.target, message, now);
+  }
+}
+
+// ---- kReleased -----------------------------------------------------------------------------------
+
+void SourceHalf::on_active(const wire::Active& message, NodeId from, Instant now) {
+  Outgoing* m = find(message.tenure);
+  if (m == nullptr || from != m->request.target || m->stage != Stage::kGranted) return;
+  release(*m, now);
+}
+
+void SourceHalf::on_superseded(const ConnectionId& connection, Epoch by, Instant now) {
+  for (auto& [tenure, m] : outgoing_) {
+    if (tenure.connection == connection && tenure.epoch < by && m->stage == Stage::kGranted) {
+      release(*m, now);
+    }
+  }
+}
+
+void SourceHalf::release(Outgoing& m, Instant now) {
+  reach(m, Stage::kActivated, now);
+  env_.driver.release_at_source(m.tuple);
+  env_.shim.release(std::move(*m.frozen));
+  m.frozen.reset();
+  env_.records.erase(m.tenure.connection);
+  reach(m, Stage::kReleased, now);
+  finish(m, MigrationOutcome::kCompleted, "", now);
+  wheel_.arm(m, now + kReleasedPatience);
+}
+
+// ---- the ways back -------------------------------------------------------------------------------
+
+void SourceHalf::on_refuse(const wire::Refuse& message, NodeId from, Instant now) {
+  Outgoing* m = find(message.tenure);
+  if (m == nullptr || from != m->request.target || !m->frozen) return;
+  roll_back(*m, message.reason, MigrationOutcome::kRefused, now);
+}
+
+void SourceHalf::roll_back(Outgoing& m, const std::string& reason, MigrationOutcome outcome,
+                           Instant now) {
+  MIGD_CHECK(m.frozen.has_value());
+  const bool left = m.stage != Stage::kRequested && m.stage != Stage::kFrozen;
+  const FourTuple tuple = m.tuple;
+  Connection& connection = m.frozen->connection();
+  if (left) {
+    // Whoever holds the lower epoch is fenced off by the one under which we go on.
+    connection.set_epoch(Epoch{m.tenure.epoch.value + 1});
+    env_.send(m.request.target, wire::Abort{m.tenure, reason}, now);
+    if (m.forwarder != NodeId{}) {
+      env_.announce_owner(tuple, {m.tenure.connection, connection.epoch()}, m.forwarder, now);
+    }
+  }
+  std::deque<Frame> held = env_.driver.take_back(tuple);
+  env_.shim.thaw(std::move(*m.frozen), now);
+  m.frozen.reset();
+  for (Frame& frame : held) {
+    env_.driver.deliver(std::move(frame), IntermediateDriver::Arrival::kStraggler, now);
+  }
+  env_.count_refusal(reason);
+  const std::unique_ptr<Outgoing> ended = std::move(outgoing_.extract(m.tenure).mapped());
+  ended->tenure.epoch = connection.epoch();
+  finish(*ended, outcome, reason, now);
+}
+
+void SourceHalf::on_session_down(NodeId peer, Instant now) {
+  std::vector<Outgoing*> affected;
+  for (auto& [tenure, m] : outgoing_) {
+    if (m->stage == Stage::kSent) affected.push_back(m.get());
+  }
+  for (Outgoing* m : affected) {
+    if (peer == m->request.target) {
+      roll_back(*m, "target_lost", MigrationOutcome::kAborted, now);
+    } else if (peer == m->way) {
+      // The way is lost, the target is not: the same tenure again, straight. Its mapping follows
+      // when the forwarder is back.
+      m->way = m->request.target;
+      if (const Result<void> sent = send_state(*m, now); !sent) {
+        roll_back(*m, sent.error().text, MigrationOutcome::kAborted, now);
+      }
+    }
+  }
+}
+
+void SourceHalf::on_session_up(NodeId peer, Boot boot, Instant now) {
+  std::vector<Outgoing*> granted;
+  for (auto& [tenure, m] : outgoing_) {
+    if (m->stage == Stage::kGranted && m->request.target == peer) granted.push_back(m.get());
+  }
+  for (Outgoing* m : granted) {
+    if (boot == m->target_boot) {
+      env_.send(peer, wire::Grant{m->tenure}, now);
+    } else {
+      release(*m, now);  // the owner died, and took the connection with it
+    }
+  }
+}
+
+void SourceHalf::on_deadline(Instant now) {
+  while (TimerWheel::Node* node = wheel_.pop_expired(now)) {
+    Outgoing& m = static_cast<Outgoing&>(*node);
+    if (m.stage == Stage::kReleased) {
+      outgoing_.erase(m.tenure);
+    } else if (m.stage == Stage::kGranted) {
+      release(m, now);  // never answered: an owner that died
+    } else {
+      roll_back(m, "timed_out", MigrationOutcome::kAborted, now);
+    }
+  }
+}
+
+// ---- reporting -----------------------------------------------------------------------------------
+
+void SourceHalf::reach(Outgoing& m, Stage stage, Instant now) {
+  // kMapped is learnt from the barrier, which may come early or late.
+  if (stage != Stage::kMapped) m.stage = stage;
+  const Duration since = now - m.started;
+  m.stage_at[static_cast<std::size_t>(stage)] = since;
+  env_.bus.post(MigrationStageReached{m.tenure, stage, since});
+}
+
+void SourceHalf::finish(const Outgoing& m, MigrationOutcome outcome, const std::string& reason,
+                        Instant) {
+  MigrationFinished finished;
+  finished.request = m.request.request;
+  finished.tenure = m.tenure;
+  finished.source = env_.options.self;
+  finished.target = m.request.target;
+  finished.outcome = outcome;
+  finished.reason = reason;
+  finished.blob_bytes = m.blob_bytes;
+  finished.stage_at = m.stage_at;
+  env_.bus.post(std::move(finished));
+}
+
+}  // namespace migd

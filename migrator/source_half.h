@@ -1,0 +1,80 @@
+// The source's half of migrations: freeze, capture, send, grant, release, and every way back.
+//
+//   kRequested -> kFrozen -> kSent ---READY---> kGranted ---ACTIVE---> kReleased
+//                    \          \ REFUSE, time-out, target or way lost
+//                     `----------`------------------------> rolled back: live again, higher epoch
+//
+// Until kGranted every failure leads back. After it only the target's own REFUSE does; a target
+// that dies then was the owner.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+
+#include "migrator/environment.h"
+
+namespace migd {
+
+class SourceHalf {
+ public:
+  SourceHalf(MigratorEnvironment& environment, Instant now);
+
+  // The application's own wish, with its state; consumed by the next start() of that connection.
+  void set_handover(const ConnectionId& connection, Shim::Handover handover);
+
+  // Either under way when this returns, or refused: both end in a MigrationFinished on the bus.
+  void start(const MigrationRequest& request, Instant now);
+
+  void on_ready(const wire::Ready& message, NodeId from, Instant now);
+  void on_refuse(const wire::Refuse& message, NodeId from, Instant now);
+  void on_active(const wire::Active& message, NodeId from, Instant now);
+  void on_barrier(const wire::Barrier& message, Instant now);
+  void on_session_up(NodeId peer, Boot boot, Instant now);
+  void on_session_down(NodeId peer, Instant now);
+  // A later tenure of the connection has come to this node: the move we wait for is done.
+  void on_superseded(const ConnectionId& connection, Epoch by, Instant now);
+
+  bool moving(const ConnectionId& connection) const;
+
+  Instant next_deadline() const { return wheel_.next_deadline(); }
+  void on_deadline(Instant now);
+
+ private:
+  struct Outgoing : TimerWheel::Node {
+    MigrationRequest request;
+    Shim::Handover handover;
+    FourTuple tuple;
+    Tenure tenure;            // of the new owner
+    NodeId forwarder;         // 0: none
+    NodeId way;               // the node that STATE was sent by; the target itself when straight
+    FlowId flow;
+    Boot target_boot;         // at the time of STATE
+    Stage stage = Stage::kRequested;
+    std::optional<FrozenConnection> frozen;
+    bool barrier_passed = false;
+    std::uint32_t blob_bytes = 0;
+    Instant started;
+    std::array<std::optional<Duration>, kStageCount> stage_at{};
+  };
+
+  Result<void> check(const MigrationRequest& request, Connection* connection) const;
+  Result<void> choose_way(Outgoing& m, Instant now);
+  Result<void> send_state(Outgoing& m, Instant now);
+  void grant(Outgoing& m, Instant now);
+  void roll_back(Outgoing& m, const std::string& reason, MigrationOutcome outcome, Instant now);
+  void release(Outgoing& m, Instant now);
+  void reach(Outgoing& m, Stage stage, Instant now);
+  void finish(const Outgoing& m, MigrationOutcome outcome, const std::string& reason, Instant now);
+  void refuse(const MigrationRequest& request, const std::string& reason, Instant now);
+  Outgoing* find(const Tenure& tenure);
+
+  MigratorEnvironment& env_;
+  std::map<Tenure, std::unique_ptr<Outgoing>> outgoing_;
+  std::unordered_map<ConnectionId, Shim::Handover> handovers_;
+  TimerWheel wheel_;
+};
+
+}  // namespace migd

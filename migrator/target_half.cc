@@ -1,0 +1,228 @@
+#include "migrator/target_half.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/limits.h"
+
+namespace migd {
+namespace {
+
+// How long a decision is remembered, and how long an attached connection waits for a source that
+// has gone silent: it may own the connection yet.
+constexpr Duration kMemory = limits::kTombstoneLifetime;
+
+bool is_vip(const std::vector<Endpoint>& vips, const Endpoint& local) {
+  return std::find(vips.begin(), vips.end(), local) != vips.end();
+}
+
+}  // namespace
+
+TargetHalf::TargetHalf(MigratorEnvironment& environment, Instant now)
+    : env_(environment), wheel_(now) {}
+
+Epoch TargetHalf::highest_epoch(const ConnectionId& connection) const {
+  // Tenures of a connection are neighbours in the map, the highest epoch last.
+  auto it = incoming_.upper_bound(Tenure{connection, Epoch{~std::uint32_t{0}}});
+  if (it == incoming_.begin()) return Epoch{};
+  --it;
+  return it->first.connection == connection ? it->first.epoch : Epoch{};
+}
+
+// ---- STATE ---------------------------------------------------------------------------------------
+
+void TargetHalf::on_state(const wire::State& head, ByteView blob, Instant now) {
+  if (const auto known = incoming_.find(head.tenure); known != incoming_.end()) {
+    answer_again(*known->second, now);
+    return;
+  }
+  auto incoming = std::make_unique<Incoming>();
+  incoming->head = head;
+  incoming->blob_bytes = static_cast<std::uint32_t>(blob.size());
+  Incoming& arrived = *incoming;
+  incoming_[head.tenure] = std::move(incoming);
+  wheel_.arm(arrived, now + kMemory);
+  receive(arrived, blob, now);
+}
+
+void TargetHalf::answer_again(Incoming& incoming, Instant now) {
+  const Tenure& tenure = incoming.head.tenure;
+  switch (incoming.verdict) {
+    case Verdict::kAttached:
+      env_.send(incoming.head.source, wire::Ready{tenure}, now);
+      return;
+    case Verdict::kActivated:
+      env_.send(incoming.head.source, wire::Active{tenure, {}}, now);
+      return;
+    case Verdict::kNever:
+      env_.send(incoming.head.source, wire::Refuse{tenure, incoming.reason}, now);
+      return;
+  }
+}
+
+// Why this tenure must not begin here; empty when it may.
+std::string TargetHalf::fence(const wire::State& head) const {
+  const ConnectionId& id = head.tenure.connection;
+  if (const Connection* alive = env_.stack.find(id); alive != nullptr && !alive->frozen()) {
+    return "exists_here";
+  }
+  if (const auto* stone = env_.driver.tombstone(head.tuple);
+      stone != nullptr && stone->tenure.connection == id &&
+      stone->tenure.epoch >= head.tenure.epoch) {
+    return "stale_epoch";
+  }
+  // This tenure itself is in the map already; a higher one of the connection fences it off.
+  if (highest_epoch(id) > head.tenure.epoch) return "stale_epoch";
+  if (const Connection* other = env_.stack.find(head.tuple);
+      other != nullptr && other->id() != id) {
+    return "tuple_in_use";
+  }
+  if (!is_vip(env_.options.vips, head.tuple.local)) return "address_not_ours";
+  return "";
+}
+
+Result<ConnectionBlob> TargetHalf::open(const wire::State& head, ByteView bytes) const {
+  Result<ConnectionBlob> blob = decode_blob(bytes);
+  if (!blob) return blob;
+  if (blob->tenure != head.tenure || blob->source != head.source ||
+      blob->tcp.tuple != head.tuple) {
+    return fail(ErrorCode::kProtocol, "blob: head and blob disagree");
+  }
+  return blob;
+}
+
+void TargetHalf::receive(Incoming& incoming, ByteView bytes, Instant now) {
+  const wire::State& head = incoming.head;
+  map_inbound(head);
+  if (const std::string fenced = fence(head); !fenced.empty()) {
+    never(incoming, fenced, now);
+    return;
+  }
+  Result<ConnectionBlob> blob = open(head, bytes);
+  if (!blob) {
+    never(incoming, blob.error().text, now);
+    return;
+  }
+  Result<FrozenConnection> frozen = env_.shim.infuse(*blob, Duration::zero(), now);
+  if (!frozen) {
+    never(incoming, frozen.error().text, now);
+    return;
+  }
+  incoming.application = blob->application;
+  for (const PastMove& move : blob->past_moves) {
+    incoming.past_moves.push_back({move.from, move.to, move.epoch, now - move.age});
+  }
+  attach(incoming, std::move(*frozen), now);
+}
+
+void TargetHalf::map_inbound(const wire::State& head) {
+  if (head.forwarder == env_.options.self) {
+    env_.bus.post(MappingRequest{head.tuple, head.tenure, env_.options.self, head.flow});
+  } else if (head.forwarder != NodeId{}) {
+    env_.tunnel.map_inbound(head.forwarder, env_.channel.peer_boot(head.forwarder), head.flow,
+                            head.tuple, head.tenure.connection);
+  }
+}
+
+void TargetHalf::attach(Incoming& incoming, FrozenConnection frozen, Instant now) {
+  const wire::State& head = incoming.head;
+  incoming.frozen.emplace(std::move(frozen));
+  incoming.attached_at = now;
+  const bool awaiting_barrier = head.forwarder != NodeId{} && !incoming.barrier_passed;
+  env_.driver.hold_at_target(head.tuple, limits::kWindowMax, awaiting_barrier);
+  env_.driver.adopt_orphans(now);
+  env_.bus.post(MigrationStageReached{head.tenure, Stage::kAttached, {}});
+  env_.send(head.source, wire::Ready{head.tenure}, now);
+}
+
+void TargetHalf::never(Incoming& incoming, const std::string& reason, Instant now) {
+  const wire::State& head = incoming.head;
+  incoming.verdict = Verdict::kNever;
+  incoming.reason = reason;
+  env_.count_refusal(reason);
+  // What the forwarder has sent here already, and will until its mapping is set back, belongs to
+  // the source. A connection that lives here under this very tuple keeps its packets.
+  if (reason != "exists_here" && reason != "stale_epoch" && reason != "tuple_in_use") {
+    env_.driver.refer(head.tuple, head.tenure, head.source, now);
+  }
+  env_.driver.adopt_orphans(now);
+  env_.send(head.source, wire::Refuse{head.tenure, reason}, now);
+}
+
+// ---- GRANT ---------------------------------------------------------------------------------------
+
+void TargetHalf::on_grant(const wire::Grant& message, NodeId from, Instant now) {
+  const auto it = incoming_.find(message.tenure);
+  if (it == incoming_.end()) return;  // of an earlier boot: nothing true can be said about it
+  Incoming& incoming = *it->second;
+  if (from != incoming.head.source) return;
+  if (incoming.verdict == Verdict::kAttached) {
+    activate(incoming, now);
+  } else {
+    answer_again(incoming, now);
+  }
+}
+
+void TargetHalf::activate(Incoming& incoming, Instant now) {
+  const wire::State& head = incoming.head;
+  incoming.verdict = Verdict::kActivated;
+  ConnectionRecord& record = env_.records[head.tenure.connection];
+  record.forwarder = head.forwarder;
+  record.past_moves = std::move(incoming.past_moves);
+  if (record.past_moves.size() == kPastMovesMax) record.past_moves.erase(record.past_moves.begin());
+  record.past_moves.push_back({head.source, env_.options.self, head.tenure.epoch, now});
+
+  env_.shim.activate(std::move(*incoming.frozen), now);
+  incoming.frozen.reset();
+  env_.driver.activate(head.tuple, now);
+  const Duration silent = now - incoming.attached_at;
+  env_.send(head.source, wire::Active{head.tenure, silent}, now);
+  env_.bus.post(MigrationStageReached{head.tenure, Stage::kActivated, silent});
+  env_.bus.post(MigrationArrived{head.tenure, head.tuple, head.source, incoming.application,
+                                 incoming.blob_bytes, silent});
+}
+
+void TargetHalf::on_barrier(const wire::Barrier& message, NodeId from, Instant now) {
+  const auto it = incoming_.find(message.tenure);
+  if (it == incoming_.end() || from != it->second->head.source) return;
+  it->second->barrier_passed = true;
+  if (it->second->verdict != Verdict::kNever) env_.driver.on_barrier(it->second->head.tuple, now);
+}
+
+// ---- the ways back -------------------------------------------------------------------------------
+
+void TargetHalf::on_abort(const wire::Abort& message, NodeId from, Instant now) {
+  const auto it = incoming_.find(message.tenure);
+  if (it == incoming_.end() || from != it->second->head.source) return;
+  Incoming& incoming = *it->second;
+  if (incoming.verdict != Verdict::kAttached) return;
+  incoming.verdict = Verdict::kNever;
+  incoming.reason = message.reason;
+  env_.shim.release(std::move(*incoming.frozen));
+  incoming.frozen.reset();
+  env_.driver.return_to_source(incoming.head.tuple, message.tenure, from, now);
+}
+
+void TargetHalf::on_session_up(NodeId peer, Instant now) {
+  for (auto& [tenure, incoming] : incoming_) {
+    if (incoming->verdict == Verdict::kAttached && incoming->head.source == peer) {
+      env_.send(peer, wire::Ready{tenure}, now);  // its answer says what became of it
+    }
+  }
+}
+
+void TargetHalf::on_deadline(Instant now) {
+  while (TimerWheel::Node* node = wheel_.pop_expired(now)) {
+    Incoming& incoming = static_cast<Incoming&>(*node);
+    if (incoming.verdict == Verdict::kAttached) {
+      // The source has been silent for so long that it cannot own a live connection any more.
+      env_.shim.release(std::move(*incoming.frozen));
+      incoming.frozen.reset();
+      env_.driver.return_to_source(incoming.head.tuple, incoming.head.tenure, incoming.head.source,
+                                   now);
+    }
+    incoming_.erase(incoming.head.tenure);
+  }
+}
+
+}  // namespace migd

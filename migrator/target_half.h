@@ -1,0 +1,66 @@
+// The target's half of migrations: take the blob, attach it silently, wait for the grant, speak.
+//
+//   STATE ---> kAttached ---GRANT---> kActivated
+//      \            \ ABORT, or the source is gone for good
+//       `------------`----> never: released without a segment; what came for it goes to the source
+//
+// What it decided about a tenure it remembers for a while, so that every repeated message gets the
+// same answer: a STATE of a tenure that was refused is refused again, a GRANT of one that was
+// activated is answered with ACTIVE again.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "migrator/environment.h"
+
+namespace migd {
+
+class TargetHalf {
+ public:
+  TargetHalf(MigratorEnvironment& environment, Instant now);
+
+  void on_state(const wire::State& head, ByteView blob, Instant now);
+  void on_grant(const wire::Grant& message, NodeId from, Instant now);
+  void on_abort(const wire::Abort& message, NodeId from, Instant now);
+  void on_barrier(const wire::Barrier& message, NodeId from, Instant now);
+  void on_session_up(NodeId peer, Instant now);
+
+  // The highest epoch of a connection that this half has decided about.
+  Epoch highest_epoch(const ConnectionId& connection) const;
+
+  Instant next_deadline() const { return wheel_.next_deadline(); }
+  void on_deadline(Instant now);
+
+ private:
+  enum class Verdict { kAttached, kActivated, kNever };
+  struct Incoming : TimerWheel::Node {
+    wire::State head;
+    Verdict verdict = Verdict::kAttached;
+    std::string reason;  // why never
+    std::optional<FrozenConnection> frozen;
+    std::string application;
+    std::vector<ConnectionRecord::Move> past_moves;
+    std::uint32_t blob_bytes = 0;
+    Instant attached_at;
+    bool barrier_passed = false;
+  };
+
+  void answer_again(Incoming& incoming, Instant now);
+  std::string fence(const wire::State& head) const;
+  Result<ConnectionBlob> open(const wire::State& head, ByteView blob) const;
+  void receive(Incoming& incoming, ByteView blob, Instant now);
+  void never(Incoming& incoming, const std::string& reason, Instant now);
+  void attach(Incoming& incoming, FrozenConnection frozen, Instant now);
+  void activate(Incoming& incoming, Instant now);
+  void map_inbound(const wire::State& head);
+
+  MigratorEnvironment& env_;
+  std::map<Tenure, std::unique_ptr<Incoming>> incoming_;
+  TimerWheel wheel_;
+};
+
+}  // namespace migd
