@@ -42,6 +42,7 @@ struct TcpSnapshot {
   std::uint8_t send_scale = 0;
   Bytes send_data;                    // from SND.UNA on: first what is in flight, then what is unsent
   std::uint32_t send_in_flight = 0;   // how many bytes of send_data have been sent
+  std::uint32_t send_lost = 0;        // so many of those, the last, are lost and will be sent again
   std::optional<SeqNum> fin_sequence; // set once our FIN is queued or sent
   std::uint32_t send_buffer_limit = 0;
 
