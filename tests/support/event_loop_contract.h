@@ -50,7 +50,8 @@ TYPED_TEST_P(EventLoopContract, TimersFireInOrderOfDeadlineAndThenOfStart) {
 }
 
 TYPED_TEST_P(EventLoopContract, TimerIsNeverEarly) {
-  for (const Duration wait : {Duration(30us), Duration(700us), Duration(1001us), Duration(2500us)}) {
+  for (const Duration wait :
+       {Duration(30us), Duration(700us), Duration(1001us), Duration(2500us)}) {
     const Instant deadline = this->in(wait);
     Instant fired{};
     const auto timer = this->loop().make_timer([&] {
