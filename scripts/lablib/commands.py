@@ -71,6 +71,8 @@ def _parser():
                     help="in a user namespace, as always for an ordinary user, also for root")
     up.add_argument("--serve", metavar="DIR", help="the folder that the file server serves")
 
+    up.add_argument("--trace-dir", metavar="DIR", help="have each daemon write DIR/<node>.pcap")
+
     inside = add("exec", _exec, "run a command in a namespace: client, router, f1.., k1.., h1..")
     inside.add_argument("namespace", metavar="NS")
     inside.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
@@ -115,8 +117,9 @@ def _up(options):
         return _EXIT_USAGE
     store = Store.of(options.name)
     binary = _binary()
-    if options.serve is not None and not os.path.isdir(options.serve):
-        raise LabError(f"--serve {options.serve}: no such folder")
+    for option, folder in (("--serve", options.serve), ("--trace-dir", options.trace_dir)):
+        if folder is not None and not os.path.isdir(folder):
+            raise LabError(f"{option} {folder}: no such folder")
     with store.locked():
         if store.state():
             raise LabError(f"lab {options.name!r} is up already; end it with: "
@@ -136,8 +139,10 @@ def _bring_up(store, wanted, options, binary):
     serve = "www" if options.serve is None else os.path.abspath(options.serve)
     if options.serve is None:
         _make_served_files(store, wanted)
+    trace = None if options.trace_dir is None else os.path.abspath(options.trace_dir)
     store.write("plan.json", wanted.to_json())
-    store.write("options.json", {"link": wanted.link, "binary": binary, "serve": serve})
+    store.write("options.json", {"link": wanted.link, "binary": binary, "serve": serve,
+                                 "trace": trace})
     in_user_namespace = options.user or os.geteuid() != 0
     lab = spawn.Holder(store, in_user_namespace)
     try:

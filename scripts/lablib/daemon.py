@@ -15,7 +15,7 @@ READY_TIMEOUT_S = 20
 def make_key(store, node, binary):
     """Makes the node's secret key and returns the public one."""
     try:
-        done = subprocess.run([binary, "keygen", store.path(f"{node.name}.key")],
+        done = subprocess.run([binary, "keygen", "--out", store.path(f"{node.name}.key")],
                               capture_output=True, text=True, check=False)
     except OSError as error:
         raise LabError(f"cannot run {binary}: {error.strerror}") from error

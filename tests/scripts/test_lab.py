@@ -200,15 +200,21 @@ def test_runtime_folder_below_run():
         lab.close()
 
 
-def test_configuration_of_a_node(user_lab):
-    user_lab.up("--link", "packet", "--serve", "/usr/share/doc")
-    with open(os.path.join(user_lab.folder, "f1.toml"), "rb") as stream:
-        config = tomllib.load(stream)
-    assert config["node"] == {"name": "f1", "id": 1, "roles": ["forwarder", "classifier"]}
-    assert config["link"]["device"] == "migd0p"
-    assert [(peer["name"], peer["id"], peer["public_key"]) for peer in config["peer"]] == [
+def test_configuration_of_a_node(user_lab, tmp_path):
+    def config(node):
+        with open(os.path.join(user_lab.folder, f"{node}.toml"), "rb") as stream:
+            return tomllib.load(stream)
+
+    user_lab.up("--link", "packet", "--serve", "/usr/share/doc", "--trace-dir", str(tmp_path))
+    forwarder = config("f1")
+    assert forwarder["node"] == {"name": "f1", "id": 1, "roles": ["forwarder", "classifier"]}
+    assert forwarder["link"]["device"] == "migd0p"
+    assert forwarder["link"]["pcap"] == f"{tmp_path}/f1.pcap"
+    assert [(peer["name"], peer["id"], peer["public_key"]) for peer in forwarder["peer"]] == [
         ("h1", 11, "public-key-of-h1.key"), ("h2", 12, "public-key-of-h2.key")]
-    assert config["application"][0]["root"] == "/usr/share/doc"
+    assert "application" not in forwarder
+    assert config("h2")["application"][0]["root"] == "/usr/share/doc"
+    assert config("h2")["service"] == forwarder["service"]
 
 
 @pytest.mark.parametrize("arguments, code, message", [
@@ -216,6 +222,7 @@ def test_configuration_of_a_node(user_lab):
     (["up", "--forwarders", "99"], 2, "lab: --forwarders 99: expected 1 to 10"),
     (["up", "--name", "../x"], 1, "lab: --name ../x: expected letters, digits, and any of _ . -"),
     (["up", "--serve", "/no/such"], 1, "lab: --serve /no/such: no such folder"),
+    (["up", "--trace-dir", "/no/such"], 1, "lab: --trace-dir /no/such: no such folder"),
     (["up", "--link", "wire"], 2, "usage:"),
     (["exec", "client", "--", "true"], 3, "lab: no lab 'lab' is up; start one with: "),
     (["migd", "f1", "status"], 3, "lab: no lab 'lab' is up; start one with: "),
