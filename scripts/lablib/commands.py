@@ -150,6 +150,7 @@ def _bring_up(store, wanted, options, binary):
         store.write("state.json", dict(
             ready, holder=lab.pid, holder_start_time=start_time(lab.pid), binary=binary,
             user_namespace=in_user_namespace))
+        lab.let_go()
     except BaseException:
         lab.kill()
         raise

@@ -39,6 +39,9 @@ def main(folder, report_fd, life_fd):
         report(error=str(error.strerror or error), log=[])
         return 1
     os.close(report_fd)
+    # From here on the lab lives on its own; but not before `up` has written down that it exists.
+    if os.read(life_fd, 1) != b"\n":
+        return 1
     os.close(life_fd)
     _serve()
     _end_others()

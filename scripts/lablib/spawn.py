@@ -44,10 +44,23 @@ class Holder:
             raise LabError("\n".join([message["error"]] + message["log"]))
         return message["ready"]
 
+    def let_go(self):
+        """From here on the lab does not end with this process."""
+        try:
+            os.write(self._life_writer, b"\n")
+        except BrokenPipeError as error:
+            raise LabError("the holder of the lab was killed") from error
+        self._close_life()
+
     def kill(self):
         """Ends the holder and with it all processes of the lab; returns when they are gone."""
-        os.close(self._life_writer)
+        self._close_life()
         end(self.pid, graceful_s=0)
+
+    def _close_life(self):
+        descriptor, self._life_writer = self._life_writer, None
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def end(pid, graceful_s):
