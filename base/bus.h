@@ -28,6 +28,7 @@ class MessageBus {
   void observe(std::function<void(const Message&)> handler);
 
   void dispatch();
+  bool empty() const { return waiting_.empty(); }
 
  private:
   std::deque<Message> waiting_;

@@ -1,0 +1,108 @@
+"""The rules of CONTRIBUTING.md that a program can check."""
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ORDER = ["base", "stack", "forwarder", "migrator", "app", "cli"]
+
+
+def tracked(*patterns):
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard",
+                             *patterns], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
+    return [ROOT / name for name in listed.decode().split("\0") if name and (ROOT / name).is_file()]
+
+
+def sources(*folders):
+    return [path for path in tracked("*.h", "*.cc", "*.c")
+            if path.relative_to(ROOT).parts[0] in folders]
+
+
+def lines(path):
+    return path.read_text(errors="replace").splitlines()
+
+
+def offenders(paths, pattern, allowed=lambda path: False):
+    found = []
+    for path in paths:
+        if allowed(path.relative_to(ROOT)):
+            continue
+        for number, line in enumerate(lines(path), 1):
+            if re.search(pattern, line.split("//")[0]):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
+    return found
+
+
+def test_includes_go_only_leftward():
+    wrong = []
+    for path in sources(*ORDER):
+        place = ORDER.index(path.relative_to(ROOT).parts[0])
+        for number, line in enumerate(lines(path), 1):
+            included = re.match(r'\s*#\s*include\s+"([^"/]+)/', line)
+            if not included:
+                continue
+            folder = included.group(1)
+            if folder in ORDER and ORDER.index(folder) > place or folder in ("tests", "bench"):
+                wrong.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_only_base_uv_sees_libuv():
+    wrong = offenders(sources(*ORDER), r"#\s*include\s+<uv\.h>",
+                      lambda path: path.parts[:2] == ("base", "uv"))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_only_stack_sees_lwip():
+    wrong = offenders(sources(*[f for f in ORDER if f != "stack"]), r'#\s*include\s+["<]lwip/')
+    assert not wrong, "\n".join(wrong)
+
+
+CLOCKS = r"(steady|system|high_resolution)_clock::now|clock_gettime|gettimeofday|\buv_hrtime|\buv_now" \
+         r"|\bstd::this_thread|\brand\(|\brandom_device|\bmt19937"
+
+
+def test_engines_own_no_clock_and_no_randomness():
+    engines = [p for p in sources("base", "stack", "forwarder", "migrator", "app")
+               if p.relative_to(ROOT).parts[:2] not in (("base", "uv"), ("stack", "links"))]
+    wrong = offenders(engines, CLOCKS)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_engines_do_no_io():
+    engines = sources("forwarder", "migrator") + [
+        p for p in sources("stack") if p.relative_to(ROOT).parts[:2] != ("stack", "links")]
+    wrong = offenders(engines, r"#\s*include\s+<(sys/socket|unistd|fcntl|sys/epoll|fstream|iostream)")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("path", tracked("*.h", "*.cc", "*.c", "*.py", "*.cmake", "CMakeLists.txt"),
+                         ids=lambda path: str(path.relative_to(ROOT)))
+def test_form(path):
+    text = lines(path)
+    name = path.relative_to(ROOT)
+    long_lines = [f"{name}:{n}" for n, line in enumerate(text, 1) if len(line) > 100]
+    assert not long_lines, "over 100 columns: " + ", ".join(long_lines)
+    trailing = [f"{name}:{n}" for n, line in enumerate(text, 1) if line != line.rstrip()]
+    assert not trailing, "white space at the end: " + ", ".join(trailing)
+    if path.suffix in (".h",) and not str(name).startswith("stack/lwip/"):
+        assert text and text[0].startswith("//"), f"{name}: says nothing about its purpose on top"
+        assert "#pragma once" in text, f"{name}: no include guard"
+
+
+def test_nothing_of_this_machine():
+    wrong = []
+    pattern = re.compile(r"/work/main|/root/|bash_jobs|/tmp/build-|deb\.debian\.org|registry\.npmjs")
+    for path in tracked():
+        if path.suffix in (".hex", ".pcap") or path == pathlib.Path(__file__).resolve():
+            continue
+        for number, line in enumerate(lines(path), 1):
+            if pattern.search(line):
+                wrong.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_lwip_is_not_in_the_tree():
+    assert not [p for p in tracked("*.c", "*.h") if "Swedish Institute" in p.read_text(errors="replace")]
