@@ -29,7 +29,8 @@ def _value(value):
 
 
 def _table(header, **values):
-    return "\n".join([header] + [f"{key} = {_value(value)}" for key, value in values.items()]) + "\n"
+    lines = [header] + [f"{key} = {_value(value)}" for key, value in values.items()]
+    return "\n".join(lines) + "\n"
 
 
 def _own(plan, node, trace):

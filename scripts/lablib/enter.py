@@ -1,4 +1,4 @@
-"""Runs something inside a lab: a program in one of its namespaces, or a function as its pid 1 would."""
+"""Runs something inside a lab: a program in one of its namespaces, or a function."""
 import contextlib
 import errno
 import os

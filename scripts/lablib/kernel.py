@@ -52,7 +52,7 @@ def namespace_id(path):
 
 
 def run_in_child(function):
-    """Runs `function` in a forked process, which may change its namespaces; raises what it raised."""
+    """Runs `function` in a child, which may change its namespaces; raises what it raised."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

@@ -1,4 +1,4 @@
-"""Namespaces, links, addresses and routes of a lab. Runs as pid 1 of the lab, with rights over it."""
+"""Namespaces, links, addresses and routes of a lab. Runs as pid 1 of the lab."""
 import fcntl
 import os
 import struct
@@ -31,8 +31,8 @@ _SETTINGS_ROUTER = {
     "net/ipv6/fib_multipath_hash_policy": "1",
 }
 
-# The kernel says nothing by itself on migd's device. (The other links need a link-local address, for
-# a router that forwards asks for neighbours from it.)
+# The kernel says nothing by itself on migd's device. (The other links need a link-local address:
+# from it a router asks for neighbours.)
 _QUIET = "multicast off addrgenmode none"
 
 _TUNSETIFF = 0x400454CA
