@@ -1,0 +1,100 @@
+"""The lab as the demo uses it: by scripts/lab's commands, like any user."""
+import json
+import os
+import re
+import signal
+import subprocess
+from datetime import datetime, timezone
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+LAB = os.path.join(ROOT, "scripts", "lab")
+
+
+class Failure(Exception):
+    """One line for the user."""
+
+
+class Cluster:
+    def __init__(self, name, hosts, serve, link, user):
+        self.name = name
+        arguments = ["up", "--name", name, "--hosts", str(hosts), "--serve", serve]
+        arguments += ["--link", link] if link else []
+        arguments += ["--user"] if user else []
+        self._lab(arguments, stdout=subprocess.DEVNULL)
+        self.status = json.loads(self._lab(["status", "--name", name, "--json"],
+                                           stdout=subprocess.PIPE).stdout)
+        self.vip, self.port = self.status["vip"][0], self.status["port"]
+        self.folder = self.status["folder"]
+        self.hosts = [n["name"] for n in self.status["nodes"] if "host" in n["roles"]]
+        self.entry = self.status["nodes"][0]["name"]
+
+    def _lab(self, arguments, **options):
+        done = subprocess.run([LAB, *arguments], text=True, **options)
+        if done.returncode != 0:
+            raise Failure(f"scripts/lab {arguments[0]} ended with {done.returncode}")
+        return done
+
+    def command(self, namespace, *command):
+        """The command line that runs `command` in a namespace."""
+        return [LAB, "exec", "--name", self.name, namespace, "--", *command]
+
+    def migd(self, *arguments):
+        """Asks the daemon of the entry node; returns (exit code, parsed JSON or None)."""
+        done = subprocess.run([LAB, "migd", "--name", self.name, self.entry, *arguments, "--json"],
+                              text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            return done.returncode, json.loads(done.stdout)
+        except ValueError:
+            return done.returncode, None
+
+    def down(self):
+        subprocess.run([LAB, "down", "--name", self.name, "--keep"], stdout=subprocess.DEVNULL)
+
+    def log_path(self, node):
+        return os.path.join(self.folder, f"{node}.log")
+
+    def finished_migrations(self):
+        """Every completed migration, from the sources' logs: wall-clock ns of freeze and activation."""
+        found = []
+        for node in self.status["nodes"]:
+            with open(self.log_path(node["name"]), encoding="utf-8", errors="replace") as log:
+                found += [m for m in map(parse_finished, log) if m]
+        return sorted(found, key=lambda m: m["frozen_ns"])
+
+
+def parse_finished(line):
+    if "event=migration_finished" not in line or "outcome=completed" not in line:
+        return None
+    fields = dict(re.findall(r'(\w+)=("[^"]*"|\S+)', line))
+    logged = datetime.strptime(fields["time"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+    logged_ns = int((logged - datetime.fromtimestamp(0, timezone.utc)).total_seconds() * 1e6) * 1000
+    at = {stage: int(float(fields[f"{stage}_us"]) * 1000)
+          for stage in ("frozen", "activated", "released")}
+    return {"connection": fields["connection"], "epoch": int(fields["epoch"]),
+            "source": fields["source"], "target": fields["target"],
+            "blob_bytes": int(fields["blob_bytes"]),
+            "freeze_ns": at["activated"] - at["frozen"],
+            "frozen_ns": logged_ns - (at["released"] - at["frozen"]),
+            "activated_ns": logged_ns - (at["released"] - at["activated"])}
+
+
+class Capture:
+    """migd-capture at the client's interface; use as a context."""
+
+    def __init__(self, cluster, path):
+        self.path = path
+        self.command = cluster.command("client", os.path.join(ROOT, "build/release/migd-capture"),
+                                       "eth0", path)
+        self.drops = None
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
+        if "ready" not in self.process.stderr.readline():
+            raise Failure("the capture did not start: " + self.process.stderr.read().strip())
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        output, _ = self.process.communicate(timeout=60)
+        self.drops = json.loads(output)["drops"]

@@ -1,0 +1,238 @@
+"""scripts/demo: the story in its order."""
+import argparse
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from . import evidence, report
+from .cluster import ROOT, Capture, Cluster, Failure
+from .transfer import Transfer, connection_of, keep_moving, make_file, sha256_of
+
+DESCRIPTION = """\
+Starts a cluster of migd nodes in namespaces of this machine, lets a real curl download from its VIP at
+full speed while the TCP connection moves from node to node, then an upload, then an unmodified nginx
+behind the relay; the same transfers run beside it without a move, as the control. Then the client's
+own capture says what the client could notice. Needs no root.
+"""
+
+DOWNLOAD_MOVES, UPLOAD_MOVES = 22, 12
+TRANSFER_S = 8               # how long a transfer shall last at the speed of this machine
+SIZE_MAX = 6 << 30
+PORTS = {"calibration": 40000, "control": 40001, "moved": 40002, "control_upload": 40003,
+         "moved_upload": 40004, "control_relay": 40005, "relay": 40006, "control_after": 40007}
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(prog="scripts/demo", description=DESCRIPTION,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="one line of JSON on standard output")
+    parser.add_argument("--link", choices=["tun", "packet"], help="device of the nodes")
+    parser.add_argument("--user", action="store_true", help="in a user namespace, also for root")
+    parser.add_argument("--out", metavar="DIR", default=os.path.join(ROOT, "build", "demo"),
+                        help="where capture and logs are left (default: build/demo)")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    stream = os.sys.stderr if options.json else os.sys.stdout
+
+    def say(text):
+        print(text, file=stream, flush=True)
+
+    try:
+        subprocess.run([os.path.join(ROOT, "scripts/bootstrap")], check=True,
+                       stdout=os.sys.stderr)
+        result = run(options, say)
+    except (Failure, OSError, subprocess.CalledProcessError) as error:
+        print(f"demo: {error}", file=os.sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("demo: interrupted", file=os.sys.stderr)
+        return 130
+    wrong = report.verdict(result)
+    for line in wrong:
+        print(f"demo: does not hold: {line}", file=os.sys.stderr)
+    if options.json:
+        print(json.dumps(result))
+    else:
+        say("\nThe client noticed nothing." if not wrong else "\nThe demo failed.")
+    return 1 if wrong else 0
+
+
+def run(options, say):
+    out = os.path.abspath(options.out)
+    shutil.rmtree(out, ignore_errors=True)
+    os.makedirs(out)
+    large = "/dev/shm" if os.access("/dev/shm", os.W_OK) else out
+    with tempfile.TemporaryDirectory(prefix="migd-demo-", dir=large) as scratch:
+        serve = os.path.join(scratch, "www")
+        os.makedirs(os.path.join(serve, "h1"))
+        cluster = Cluster(f"demo-{os.getpid()}", 3, serve, options.link, options.user)
+        say(f"cluster: {cluster.entry} (forwarder and classifier), {', '.join(cluster.hosts)}; "
+            f"link {cluster.status['link']}; VIP {cluster.vip}:{cluster.port}")
+        try:
+            result = Story(cluster, serve, scratch, out, say).tell()
+        finally:
+            cluster.down()
+            for node in cluster.status["nodes"]:
+                shutil.copy(cluster.log_path(node["name"]), out)
+            shutil.rmtree(cluster.folder, ignore_errors=True)
+    say(f"\ncapture and logs: {out}")
+    return result
+
+
+class Story:
+    def __init__(self, cluster, serve, scratch, out, say):
+        self.cluster, self.serve, self.scratch, self.out, self.say = (cluster, serve, scratch, out,
+                                                                      say)
+        self.url = f"http://{cluster.vip}:{cluster.port}"
+        self.names = {str(n["id"]): n["name"] for n in cluster.status["nodes"]}
+        self.connections = {}  # name of a transfer: id of its connection
+
+    def tell(self):
+        size = self.calibrate()
+        with Capture(self.cluster, os.path.join(self.out, "client.pcap")) as capture:
+            speeds, down_ok = self.download(size)
+            upload_speeds, up_ok = self.upload(size)
+            relay_ok = self.relay()
+        return self.evidence(capture, speeds, upload_speeds, down_ok, up_ok, relay_ok)
+
+    def calibrate(self):
+        make_file(os.path.join(self.serve, "h1", "small.bin"), 128 << 20)
+        transfer = Transfer(self.cluster, PORTS["calibration"], "-o", "/dev/null",
+                            f"{self.url}/h1/small.bin")
+        _, seconds, down, _ = transfer.wait()
+        size = min(SIZE_MAX, max(64, int(down / seconds * TRANSFER_S) >> 20) << 20)
+        self.say(f"this machine carries {down / seconds / 1e6:.0f} MB/s here; the file: "
+                 f"{size >> 20} MiB")
+        make_file(os.path.join(self.serve, "h1", "large.bin"), size)
+        return size
+
+    def download_once(self, name, moves=0):
+        target = os.path.join(self.scratch, "download.bin")
+        transfer = Transfer(self.cluster, PORTS[name], "-o", target, f"{self.url}/h1/large.bin")
+        moved = 0
+        if moves:
+            self.connections[name], _ = connection_of(self.cluster, PORTS[name])
+            moved = keep_moving(self.cluster, transfer, moves, TRANSFER_S * 0.8 / moves, self.say)
+        _, seconds, down, _ = transfer.wait()
+        digest = sha256_of(target)
+        os.unlink(target)
+        self.say(f"  {down >> 20} MiB in {seconds:.2f} s, {down / seconds / 1e6:.0f} MB/s, sha256 "
+                 f"{digest[:16]}...")
+        return down / seconds, digest, moved
+
+    def download(self, size):
+        expected = sha256_of(os.path.join(self.serve, "h1", "large.bin"))
+        self.say(f"\ndownload of {size >> 20} MiB, control: the connection stays")
+        control, digest, _ = self.download_once("control")
+        ok = digest == expected
+        self.say(f"\ndownload of {size >> 20} MiB, the connection moves {DOWNLOAD_MOVES} times")
+        moved, digest, _ = self.download_once("moved", DOWNLOAD_MOVES)
+        ok = ok and digest == expected
+        self.say("\nonce more the control")
+        after, digest, _ = self.download_once("control_after")
+        return (moved, (control + after) / 2), ok and digest == expected
+
+    def upload_once(self, name, path, expected, moves=0):
+        transfer = Transfer(self.cluster, PORTS[name], "-T", path, f"{self.url}/upload")
+        if moves:
+            self.connections[name], _ = connection_of(self.cluster, PORTS[name])
+            keep_moving(self.cluster, transfer, moves, TRANSFER_S * 0.4 / moves, self.say)
+        answer, seconds, _, up = transfer.wait()
+        ok = answer.decode().split()[0] == expected
+        self.say(f"  {up >> 20} MiB in {seconds:.2f} s, {up / seconds / 1e6:.0f} MB/s, the server's "
+                 f"sha256 {'is right' if ok else 'IS WRONG: ' + answer.decode()[:80]}")
+        return up / seconds, ok
+
+    def upload(self, size):
+        path = os.path.join(self.scratch, "upload.bin")
+        make_file(path, size // 2)
+        expected = sha256_of(path)
+        self.say(f"\nupload of {size >> 21} MiB, control: the connection stays")
+        control, control_ok = self.upload_once("control_upload", path, expected)
+        self.say(f"\nupload of {size >> 21} MiB, the connection moves {UPLOAD_MOVES} times")
+        moved, moved_ok = self.upload_once("moved_upload", path, expected, UPLOAD_MOVES)
+        os.unlink(path)
+        return (moved, control), control_ok and moved_ok
+
+    def relay(self):
+        self.say("\nan unmodified nginx behind the relay, by path")
+        host = self.cluster.hosts[-1]
+        root = os.path.join(self.scratch, "nginx")
+        os.makedirs(os.path.join(root, "html", "nginx"))
+        text = f"nginx of {host} speaking\n"
+        with open(os.path.join(root, "html", "nginx", "hello.txt"), "w") as file:
+            file.write(text)
+        with start_nginx(self.cluster, host, root):
+            answers = []
+            for name in ("control_relay", "relay"):
+                transfer = Transfer(self.cluster, PORTS[name], f"{self.url}/nginx/hello.txt")
+                answers.append(transfer.wait()[0].decode())
+        self.say(f"  {answers[-1].strip()}")
+        return answers == [text, text]
+
+    def evidence(self, capture, speeds, upload_speeds, down_ok, up_ok, relay_ok):
+        vip = {(socket.inet_aton(self.cluster.vip), self.cluster.port)}
+        seen = evidence.read(capture.path, vip)
+        finished = self.cluster.finished_migrations()
+        gaps, freezes, between, migrations = [], [], [], 0
+        for name, direction, title in (("moved", "in", "the download's moves"),
+                                       ("moved_upload", "out", "the upload's moves")):
+            moves = [m for m in finished if m["connection"] == self.connections[name]
+                     and m["source"] in self.hosts_by_id()]
+            report.measure(moves, seen[PORTS[name]], direction)
+            report.print_moves(title, moves, self.names, self.say)
+            migrations += len(moves)
+            gaps += [m["gap_ns"] for m in moves if m["gap_ns"] is not None]
+            freezes += [m["freeze_ns"] for m in moves]
+            between += [m["bytes"] for m in moves[1:]]
+        of = lambda *names: [seen[PORTS[n]] for n in names if PORTS[n] in seen]
+        moved = evidence.total(of("moved", "moved_upload", "relay"))
+        control = evidence.total(of("control", "control_upload", "control_relay"))
+        report.print_counts(moved, control, self.say)
+        self.say(f"  {'packets the capture missed':28} {capture.drops:8}")
+        return {"migrations": migrations, "sha256_ok": down_ok, "upload_sha256_ok": up_ok,
+                "relay_ok": relay_ok, "connections": 3, **moved, "control": control,
+                "capture_drops": capture.drops, "gap_us": report.percentiles(gaps),
+                "freeze_us": report.percentiles(freezes),
+                "throughput_ratio": round(speeds[0] / speeds[1], 3),
+                "upload_throughput_ratio": round(upload_speeds[0] / upload_speeds[1], 3),
+                "bytes_between_moves_min": min(between, default=0), "capture": capture.path}
+
+    def hosts_by_id(self):
+        return {number for number, name in self.names.items() if name in self.cluster.hosts}
+
+
+class start_nginx:  # noqa: N801 (used like a function)
+    """nginx on the UNIX socket that the relay of the lab's hosts is configured with."""
+
+    CONFIGURATION = """\
+daemon off; worker_processes 1; pid nginx.pid; error_log error.log;
+events {{ worker_connections 64; }}
+http {{ access_log off; client_body_temp_path .; proxy_temp_path .; fastcgi_temp_path .;
+       uwsgi_temp_path .; scgi_temp_path .;
+       server {{ listen unix:{socket}; root html; }} }}
+"""
+
+    def __init__(self, cluster, host, root):
+        path = os.path.join(cluster.folder, "nginx.sock")
+        with open(os.path.join(root, "nginx.conf"), "w") as file:
+            file.write(self.CONFIGURATION.format(socket=path))
+        self.path = path
+        self.command = cluster.command(host, "/usr/sbin/nginx", "-p", root, "-c", "nginx.conf")
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command)
+        give_up = time.monotonic() + 5
+        while not os.path.exists(self.path):
+            if self.process.poll() is not None or time.monotonic() > give_up:
+                raise Failure("nginx did not start")
+            time.sleep(0.02)
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(timeout=10)
