@@ -76,7 +76,7 @@ class Tcp {
   // Called when anything changed that a user may wait for.
   void set_on_change(std::function<void()> on_change) { on_change_ = std::move(on_change); }
 
-  void send_ack_now() { send_ack(); }
+  void renege() { receive_.renege(); }  // a bug to plant: forgets what it holds out of order
 
  private:
   void on_handshake(const Segment& segment);

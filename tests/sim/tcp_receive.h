@@ -47,6 +47,8 @@ class TcpReceive {
   bool worth_update() const;
   std::uint64_t announced_edge() const { return announced_; }
 
+  void renege() { held_.clear(); }
+
   // Ranges held out of order, the one that grew last first.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges() const;
 

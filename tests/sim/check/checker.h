@@ -1,0 +1,112 @@
+// Checkers watch a run from outside, segment by segment and message by message, and say what breaks
+// an invariant of the design. They share no code with the daemon. A violation is a value: the test
+// decides what to do with it.
+//
+// Segments are those between clients and VIPs, as they are on the wire outside of any tunnel.
+// "Sent" is the order in which the world sent them, before any fault of the net, so the rules that
+// a single owner keeps (nothing goes back) must hold in it exactly, on any path.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/address.h"
+#include "base/messages.h"
+#include "tests/sim/net.h"
+#include "tests/sim/segment.h"
+
+namespace migd::sim {
+
+struct Violation {
+  std::string checker;
+  Instant at;  // world time
+  std::string what;
+  std::string to_string() const;
+};
+
+// One incarnation of a four-tuple: from a client's SYN on. Kept by the Judge.
+struct Flow {
+  std::size_t number = 0;
+  FourTuple tuple;
+  std::uint32_t client_isn = 0;
+  std::optional<std::uint32_t> server_isn;
+  std::uint8_t client_scale = 0, server_scale = 0;  // as negotiated
+  bool timestamps = false, sack = false;            // as negotiated
+  std::uint16_t client_mss = 536;
+  bool offers_scale = false, offers_timestamps = false, offers_sack = false;
+  std::uint8_t offered_scale = 0;
+};
+
+struct SegmentSeen {
+  Crossing::Point point;
+  Instant at;
+  bool to_client;
+  PortId from, to;
+  const Flow& flow;
+  const Segment& segment;
+};
+
+class Checker {
+ public:
+  explicit Checker(std::string name) : name_(std::move(name)) {}
+  virtual ~Checker() = default;
+  const std::string& name() const { return name_; }
+
+  virtual void on_segment(const SegmentSeen& /*seen*/) {}
+  virtual void on_message(PortId /*node*/, Instant /*at*/, const Message& /*message*/) {}
+  virtual void on_crash(PortId /*node*/, Instant /*at*/) {}
+  virtual void at_end(Instant /*at*/) {}
+
+  const std::vector<Violation>& violations() const { return violations_; }
+
+ protected:
+  // Only the first few are kept: one broken rule breaks again and again.
+  void report(Instant at, std::string what);
+
+ private:
+  std::string name_;
+  std::vector<Violation> violations_;
+};
+
+// Hands everything to every checker.
+class Judge : public NetObserver {
+ public:
+  explicit Judge(const SimNet& net) : net_(net) {}
+
+  void add_vip(const Endpoint& vip) { vips_.push_back(vip); }
+
+  template <typename C, typename... Args>
+  C& add(Args&&... args) {
+    auto made = std::make_unique<C>(std::forward<Args>(args)...);
+    C& checker = *made;
+    checkers_.push_back(std::move(made));
+    return checker;
+  }
+
+  void on_crossing(const Crossing& crossing) override;
+  void on_message(PortId node, Instant at, const Message& message);
+  void on_crash(PortId node, Instant at);
+  void at_end(Instant at);
+
+  std::vector<Violation> violations() const;
+  const SimNet& net() const { return net_; }
+
+ private:
+  bool is_vip(const Endpoint& endpoint) const;
+  Flow* flow_of(const FourTuple& tuple, const Crossing& crossing, bool to_client);
+
+  const SimNet& net_;
+  std::vector<Endpoint> vips_;
+  std::map<FourTuple, Flow> flows_;
+  std::size_t flow_count_ = 0;
+  std::vector<std::unique_ptr<Checker>> checkers_;
+};
+
+// Every checker of an invariant that holds on any path. CleanPath is added by who wants it.
+void add_invariant_checkers(Judge& judge);
+
+}  // namespace migd::sim

@@ -1,0 +1,30 @@
+// Invariant 2, on the wire: the server's stream has no hole and never contradicts itself (each
+// sequence number stands for one byte, whoever sends it), stays within the window and the segment
+// size that the client announced, and nothing follows its FIN.
+#pragma once
+
+#include <map>
+#include <optional>
+
+#include "tests/sim/check/checker.h"
+
+namespace migd::sim {
+
+class SequenceChecker : public Checker {
+ public:
+  SequenceChecker() : Checker("sequence") {}
+  void on_segment(const SegmentSeen& seen) override;
+
+ private:
+  struct State {
+    Bytes stream;
+    std::optional<std::size_t> fin_at;         // as an offset in the stream
+    std::optional<std::uint32_t> client_edge;  // right edge of the client's window
+  };
+  void note_client(const SegmentSeen& seen, State& state);
+  void check(const SegmentSeen& seen, State& state);
+
+  std::map<std::size_t, State> states_;
+};
+
+}  // namespace migd::sim
