@@ -49,6 +49,9 @@ struct LogConfig {
   std::string file_path;  // empty: stderr
 };
 
+inline constexpr Duration kMigrateTimeoutMin = 10ms;
+inline constexpr Duration kMigrateTimeoutMax = 10min;
+
 struct Config {
   NodeOptions node;  // secret_keys is empty when no key file is named, which needs no peers
   LinkConfig link;

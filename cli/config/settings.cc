@@ -99,7 +99,7 @@ void read_tcp(TableReader& tcp, Draft& draft) {
 }
 
 void read_migrate(TableReader& migrate, Draft& draft) {
-  if (const auto timeout = migrate.duration("timeout", 10ms, 10min)) {
+  if (const auto timeout = migrate.duration("timeout", kMigrateTimeoutMin, kMigrateTimeoutMax)) {
     draft.config.node.migration_timeout = timeout->value;
   }
 }

@@ -1,0 +1,230 @@
+#include "cli/admin/admin_json.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "cli/config.h"
+#include "cli/config/units.h"
+#include "cli/version.h"
+
+namespace migd {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json json_of(const Roles& roles) {
+  Json names = Json::array();
+  if (roles.forwarder) names.push_back("forwarder");
+  if (roles.classifier) names.push_back("classifier");
+  if (roles.host) names.push_back("host");
+  return names;
+}
+
+Json json_of(const PeerStatus& peer) {
+  return {{"name", peer.name},
+          {"id", peer.id.value},
+          {"roles", json_of(peer.roles)},
+          {"up", peer.up},
+          {"round_trip_us", to_microseconds(peer.round_trip)},
+          {"connections", peer.load.connections},
+          {"busy_permille", peer.load.busy_permille},
+          {"draining", peer.load.draining}};
+}
+
+Json json_of(const ServiceStatus& service) {
+  Json vips = Json::array();
+  for (const Endpoint& vip : service.vips)
+    vips.push_back(vip.to_string());
+  return {{"name", service.name}, {"vips", vips}};
+}
+
+Json json_of(const MigrationCounts& counts) {
+  return {{"completed", counts.completed},
+          {"refused", counts.refused},
+          {"aborted", counts.aborted},
+          {"arrived", counts.arrived}};
+}
+
+std::string utc_now() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z",
+                     fmt::gmtime(static_cast<std::time_t>(us / 1'000'000)), us % 1'000'000);
+}
+
+Json event(std::string_view name, Instant at) {
+  return {{"event", name}, {"time", utc_now()}, {"at_us", to_microseconds(at.time_since_epoch())}};
+}
+
+template <std::size_t N>
+bool one_of(std::string_view key, const std::array<std::string_view, N>& keys) {
+  return std::find(keys.begin(), keys.end(), key) != keys.end();
+}
+
+bool is_number(std::string_view key) {
+  constexpr std::array kNumbers = {
+      std::string_view("epoch"),       std::string_view("expected_epoch"),
+      std::string_view("request"),     std::string_view("flow"),
+      std::string_view("bytes_in"),    std::string_view("bytes_out"),
+      std::string_view("connections"), std::string_view("boot")};
+  return key.ends_with("_us") || key.ends_with("_bytes") || key.ends_with("_permille") ||
+         one_of(key, kNumbers);
+}
+
+// Text, but numbers and truth values as JSON has them, and nodes by name.
+Json json_of(const MessageField& field, const NodeNames& names) {
+  constexpr std::array kNodes = {std::string_view("source"), std::string_view("target"),
+                                 std::string_view("owner"), std::string_view("previous_owner"),
+                                 std::string_view("peer")};
+  constexpr std::array kTruths = {std::string_view("restored"), std::string_view("draining")};
+  if (is_number(field.key)) {
+    const Json number = Json::parse(field.value, nullptr, false);
+    if (number.is_number_integer()) return number;
+  }
+  if (one_of(field.key, kTruths)) return field.value == "true";
+  if (one_of(field.key, kNodes)) {
+    for (const auto& [id, name] : names) {
+      if (field.value == std::to_string(id.value)) return name;
+    }
+  }
+  return field.value;
+}
+
+Result<void> read_migrate(const Json& json, MigrateCommand& command) {
+  const auto wrong = [](std::string_view key, std::string_view expected) {
+    return fail(ErrorCode::kInvalidArgument, fmt::format("{}: expected {}", key, expected));
+  };
+  for (const auto& [key, value] : json.items()) {
+    if (key == "id" && value.is_string()) {
+      command.id = value.get<std::string>();
+    } else if (key == "to" && value.is_string()) {
+      command.to = value.get<std::string>();
+    } else if (key == "wait" && value.is_boolean()) {
+      command.wait = value.get<bool>();
+    } else if (key == "timeout" && value.is_string()) {
+      const auto timeout = parse_duration(value.get<std::string>());
+      if (!timeout || *timeout < kMigrateTimeoutMin || *timeout > kMigrateTimeoutMax) {
+        return wrong(key, "a duration from \"" + format_duration(kMigrateTimeoutMin) + "\" to \"" +
+                              format_duration(kMigrateTimeoutMax) + "\"");
+      }
+      command.timeout = *timeout;
+    } else {
+      return wrong("body", "the keys id, to, wait and timeout, each of its type");
+    }
+  }
+  if (command.id.empty()) return wrong("id", "a connection id or the beginning of one");
+  if (command.to.empty()) return wrong("to", "the name of a node");
+  return {};
+}
+
+}  // namespace
+
+std::string to_json(const StatusReport& report) {
+  Json json = {{"node", report.node},
+               {"id", report.id.value},
+               {"version", kVersion},
+               {"boot", report.boot.value},
+               {"roles", json_of(report.roles)},
+               {"uptime_us", to_microseconds(report.uptime)},
+               {"link", report.link},
+               {"connections", report.connections},
+               {"half_open", report.half_open},
+               {"frozen", report.frozen},
+               {"mappings", report.mappings},
+               {"drops", report.drops},
+               {"migrations", json_of(report.migrations)},
+               {"peers", Json::array()},
+               {"services", Json::array()}};
+  for (const PeerStatus& peer : report.peers)
+    json["peers"].push_back(json_of(peer));
+  for (const ServiceStatus& service : report.services) {
+    json["services"].push_back(json_of(service));
+  }
+  return dump(json);
+}
+
+std::string to_json(const ConnectionRow& row) {
+  return dump({{"id", row.id.to_string()},
+               {"epoch", row.epoch.value},
+               {"peer", row.tuple.peer.to_string()},
+               {"local", row.tuple.local.to_string()},
+               {"service", row.service},
+               {"application", row.application},
+               {"state", row.state},
+               {"owner", row.owner_node},
+               {"bytes_in", row.bytes_in},
+               {"bytes_out", row.bytes_out},
+               {"age_us", to_microseconds(row.age)},
+               {"readable", row.readable},
+               {"unsent", row.unsent},
+               {"unacknowledged", row.unacknowledged},
+               {"blockers", row.blockers},
+               {"rtt_us", to_microseconds(row.rtt)}});
+}
+
+std::string to_json(const MigrateReport& report) {
+  Json json = {{"outcome", report.error ? "failed" : "completed"}};
+  if (report.error) {
+    json["error"] = {{"code", to_string(*report.error)}, {"text", report.reason}};
+    if (report.from.empty()) return dump(json);  // no connection was found
+  }
+  json.update({{"connection", report.connection.to_string()},
+               {"epoch", report.epoch.value},
+               {"from", report.from},
+               {"to", report.to},
+               {"blob_bytes", report.blob_bytes},
+               {"freeze_us", to_microseconds(report.freeze)}});
+  Json stages = Json::object();
+  for (const StageTime& stage : report.stages)
+    stages[stage.stage] = to_microseconds(stage.at);
+  json["stages_us"] = stages;
+  return dump(json);
+}
+
+std::string error_json(ErrorCode code, std::string_view text) {
+  return dump({{"error", {{"code", to_string(code)}, {"text", text}}}});
+}
+
+std::string event_json(const Message& message, Instant at, const NodeNames& names) {
+  Json json = event(name_of(message), at);
+  for (const MessageField& field : fields_of(message)) {
+    json[std::string(field.key)] = json_of(field, names);
+  }
+  return dump(json);
+}
+
+std::string watching_json(std::string_view node, Instant at) {
+  Json json = event("watching", at);
+  json["node"] = node;
+  return dump(json);
+}
+
+std::string dropped_json(std::uint64_t count, Instant at) {
+  Json json = event("events_dropped", at);
+  json["count"] = count;
+  return dump(json);
+}
+
+Result<MigrateCommand> parse_migrate_command(std::string_view text, Duration default_timeout) {
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) {
+    return fail(ErrorCode::kInvalidArgument, "body: expected a JSON object");
+  }
+  MigrateCommand command;
+  command.timeout = default_timeout;
+  if (const Result<void> read = read_migrate(json, command); !read) {
+    return tl::unexpected(read.error());
+  }
+  return command;
+}
+
+}  // namespace migd

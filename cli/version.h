@@ -1,0 +1,9 @@
+#pragma once
+
+#include <string_view>
+
+namespace migd {
+
+inline constexpr std::string_view kVersion = MIGD_VERSION;
+
+}  // namespace migd
