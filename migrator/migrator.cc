@@ -40,7 +40,10 @@ Migrator::Migrator(MigratorOptions options, const ChannelOptions& channel_option
   parts.stack.set_migration_service(this);
   parts.stack.set_observer(this);
   subscribe(parts.bus);
-  if (lessor_ != nullptr) lease_when_low(options_.self, now);
+  if (lessor_ != nullptr) forwarders_.push_back(options_.self);
+  for (const NodeInfo& peer : options_.peers) {
+    if (peer.roles.forwarder) forwarders_.push_back(peer.id);
+  }
 }
 
 Migrator::~Migrator() = default;
@@ -71,6 +74,11 @@ void Migrator::on_deadline(Instant now) {
   source_->on_deadline(now);
   target_->on_deadline(now);
   desk_->on_deadline(now);
+}
+
+void Migrator::flush(Instant now) {
+  for (const NodeId forwarder : forwarders_) lease_when_low(forwarder, now);
+  channel_->flush(now);
 }
 
 // ---- placing what the classifier has decided -----------------------------------------------------
@@ -159,6 +167,8 @@ void Migrator::on_session_up(NodeId peer, Boot boot, Instant now) {
   env_->tunnel.peer_booted(peer, boot);
   if (is_forwarder_peer(peer)) {
     flow_ids_.drop_forwarder(peer);  // of an earlier boot, or worth renewing
+    lease_pending_.erase(peer);
+    empty_tables_.insert(peer);  // for all we know
     lease_when_low(peer, now);
   }
   source_->on_session_up(peer, boot, now);
@@ -282,17 +292,17 @@ void Migrator::on_lease_request(NodeId from, Instant now) {
 
 void Migrator::on_lease(NodeId from, const wire::Lease& lease, Instant now) {
   if (!is_forwarder_peer(from)) return;
+  lease_pending_.erase(from);
   flow_ids_.add({from, channel_->peer_boot(from)}, {lease.first, lease.count, lease.key});
-  // Tables of a forwarder that has just come (back) are empty: we hold the truth, it asks for none.
-  announce_all(from, now);
+  if (empty_tables_.erase(from) > 0) announce_all(from, now);
 }
 
 void Migrator::lease_when_low(NodeId forwarder, Instant now) {
-  if (!flow_ids_.is_low(forwarder)) return;
+  if (!flow_ids_.is_low(forwarder) || lease_pending_.count(forwarder) > 0) return;
   if (forwarder == options_.self) {
     flow_ids_.add({forwarder, options_.boot}, lessor_->lease(now));
-  } else if (channel_->session_up(forwarder)) {
-    env_->send(forwarder, wire::LeaseRequest{}, now);
+  } else if (channel_->session_up(forwarder) && env_->send(forwarder, wire::LeaseRequest{}, now)) {
+    lease_pending_.insert(forwarder);
   }
 }
 

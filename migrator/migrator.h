@@ -14,6 +14,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 
 #include "migrator/environment.h"
@@ -58,9 +59,10 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
 
   Instant next_deadline() const;
   void on_deadline(Instant now);
-  // The composition root calls it after a batch of work: time of the batch for what the bus brings.
+  // The composition root calls set_time() before the bus is dispatched, whose messages carry none,
+  // and flush() after a batch of work.
   void set_time(Instant now) { now_ = now; }
-  void flush(Instant now) { channel_->flush(now); }
+  void flush(Instant now);
 
   // MigrationService: an application's own wish, with its state.
   Result<void> migrate(Connection& connection, NodeId target, std::string application,
@@ -105,6 +107,9 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
   std::unique_ptr<SourceHalf> source_;
   std::unique_ptr<TargetHalf> target_;
   std::unique_ptr<OperatorDesk> desk_;
+  std::vector<NodeId> forwarders_;        // all there are, this node included
+  std::set<NodeId> lease_pending_;        // asked, not answered
+  std::set<NodeId> empty_tables_;         // came up, and shall be told of our connections
   Instant now_;
 };
 

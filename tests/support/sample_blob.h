@@ -1,0 +1,89 @@
+// A connection blob in which every field has a value of its own, so that a field that is forgotten
+// or swapped shows.
+#pragma once
+
+#include "migrator/blob.h"
+
+namespace migd::testing {
+
+inline FourTuple sample_tuple() {
+  return {*Endpoint::parse("10.77.100.1:80"), *Endpoint::parse("10.77.1.2:40001")};
+}
+
+inline Bytes ramp(std::size_t size, std::size_t first = 0) {
+  Bytes bytes(size);
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::uint8_t>((first + i) % 251);
+  return bytes;
+}
+
+inline ConnectionBlob sample_blob() {
+  ConnectionBlob blob;
+  blob.tenure = {{NodeId{11}, Boot{0x123456789abc}, 42}, Epoch{3}};
+  blob.source = NodeId{11};
+  blob.service = "web";
+  blob.application = "files";
+  blob.application_state = ramp(33, 7);
+  TcpSnapshot& t = blob.tcp;
+  t.tuple = sample_tuple();
+  t.state = TcpState::kCloseWait;
+  t.send_unacknowledged = SeqNum(0xfffffff0);
+  t.send_next = SeqNum(0xfffffff0) + 100;
+  t.send_window = 60000;
+  t.send_window_max = 65000;
+  t.send_wl1 = SeqNum(5000);
+  t.send_wl2 = SeqNum(0xfffffff0);
+  t.send_scale = 7;
+  t.send_data = ramp(300);
+  t.send_in_flight = 100;
+  t.send_buffer_limit = 1 << 18;
+  t.receive_next = SeqNum(5001);
+  t.announced_right_edge = SeqNum(5001 + 60000);
+  t.receive_scale = 6;
+  t.receive_window_limit = 1 << 20;
+  t.unread = ramp(17, 3);
+  t.peer_fin_received = true;
+  t.out_of_order = {{SeqNum(6000), ramp(10, 1), false}, {SeqNum(7000), ramp(20, 2), true}};
+  t.sack_blocks = {{SeqNum(7000), SeqNum(7020)}, {SeqNum(6000), SeqNum(6010)}};
+  t.ack_pending = true;
+  t.mss = 1388;
+  t.window_scaling = true;
+  t.timestamps = true;
+  t.sack = true;
+  t.ts_recent = 0xdeadbeef;
+  t.ts_last_ack_sent = SeqNum(5001);
+  t.ts_recent_age = 12ms;
+  t.ts_clock = 777 * 64;
+  t.rtt_known = true;
+  t.srtt = 3ms;
+  t.rttvar = 1ms;
+  t.rto = 200ms;
+  t.retransmissions = 1;
+  t.duplicate_acks = 2;
+  t.cwnd = 14480;
+  t.ssthresh = 20000;
+  t.cwnd_bytes_acked = 99;
+  t.in_fast_recovery = true;
+  t.recovery_end = SeqNum(123);
+  t.persist_backoff = 0;
+  t.persist_probes = 4;
+  t.keepalive = true;
+  t.keepalive_idle = 7200s;
+  t.keepalive_interval = 75s;
+  t.keepalive_count = 9;
+  t.keepalive_probes_sent = 1;
+  t.idle = 250ms;
+  t.time_in_state = 40s;
+  t.no_delay = false;
+  t.read_closed = true;
+  t.write_closed = false;
+  t.traffic_class = 0x10;
+  t.hop_limit = 63;
+  t.bytes_in = 1'000'000'007;
+  t.bytes_out = 5'000'000'011;
+  t.age = 90s;
+  t.retransmitted_segments = 6;
+  blob.past_moves = {{NodeId{1}, NodeId{10}, Epoch{2}, 5s}, {NodeId{10}, NodeId{11}, Epoch{3}, 1s}};
+  return blob;
+}
+
+}  // namespace migd::testing
