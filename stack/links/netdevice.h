@@ -1,0 +1,37 @@
+// What the links ask of the kernel about a network device of this namespace, and set.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+
+namespace migd {
+
+using MacAddress = std::array<std::uint8_t, 6>;
+
+class NetDevice {
+ public:
+  static bool exists(const std::string& name);
+  static Result<NetDevice> find(const std::string& name);
+
+  const std::string& name() const { return name_; }
+  int index() const { return index_; }
+  std::uint16_t mtu() const;       // at most limits::kMtuMax
+  Result<MacAddress> mac() const;  // of an Ethernet device
+  bool is_up() const;
+  bool has_arp() const;
+
+  Result<void> set_mtu(std::uint16_t mtu) const;
+  Result<void> bring_up() const;  // does nothing when it is up
+
+ private:
+  NetDevice(std::string name, int index) : name_(std::move(name)), index_(index) {}
+  short flags() const;
+
+  std::string name_;
+  int index_;
+};
+
+}  // namespace migd
