@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "app/files/file_server.h"
 #include "app/plain/plain.h"
+#include "app/upload/upload.h"
 
 namespace migd {
 namespace {
@@ -17,7 +19,9 @@ Result<std::unique_ptr<Application>> make_application(const ApplicationOptions& 
     case ApplicationKind::kSource:
       return make_source(options.name, services.metrics);
     case ApplicationKind::kFiles:
+      return make_file_server(options, services);
     case ApplicationKind::kUpload:
+      return make_upload(options, services);
     case ApplicationKind::kRelay:
       return fail(ErrorCode::kUnavailable,
                   std::string(to_string(options.kind)) + " is not there yet");

@@ -34,9 +34,10 @@ Descriptor open_beneath(int root, const char* path, std::uint64_t flags) {
   how.flags = flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
   long fd = -1;
+  int tries = 16;  // EAGAIN: a rename while it resolved, or a lease that is being broken
   do {
     fd = ::syscall(SYS_openat2, root, path, &how, sizeof how);
-  } while (fd < 0 && (errno == EINTR || errno == EAGAIN));  // EAGAIN: a rename while it resolved
+  } while (fd < 0 && (errno == EINTR || errno == EAGAIN) && --tries > 0);
   return Descriptor(static_cast<int>(fd));
 }
 

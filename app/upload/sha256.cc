@@ -1,0 +1,55 @@
+#include "app/upload/sha256.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "app/state.h"
+
+namespace migd {
+namespace {
+
+constexpr std::size_t kBlockBytes = sizeof crypto_hash_sha256_state::buf;
+
+}  // namespace
+
+Sha256::Sha256() {
+  crypto_hash_sha256_init(&state_);
+}
+
+void Sha256::update(ByteView bytes) {
+  crypto_hash_sha256_update(&state_, bytes.data(), bytes.size());
+}
+
+std::string Sha256::hex_digest() const {
+  crypto_hash_sha256_state copy = state_;
+  std::array<std::uint8_t, crypto_hash_sha256_BYTES> digest;
+  crypto_hash_sha256_final(&copy, digest.data());
+  std::string hex;
+  for (const std::uint8_t byte : digest)
+    fmt::format_to(std::back_inserter(hex), "{:02x}", byte);
+  return hex;
+}
+
+void Sha256::write_state(ByteWriter& out) const {
+  for (const std::uint32_t word : state_.state)
+    out.u32(word);
+  out.u64(length());
+  out.bytes(ByteView(state_.buf, static_cast<std::size_t>(length() % kBlockBytes)));
+}
+
+Result<Sha256> Sha256::restore(BoundedReader& in) {
+  Sha256 hash;
+  for (std::uint32_t& word : hash.state_.state)
+    word = in.u32();
+  const std::uint64_t length = in.u64();
+  const ByteView partial = in.bytes(static_cast<std::size_t>(length % kBlockBytes));
+  if (!in.ok()) return bad_state("truncated");
+  if (length > UINT64_MAX / 8) return bad_state("hashed length is too large");
+  hash.state_.count = length * 8;
+  std::copy(partial.begin(), partial.end(), hash.state_.buf);
+  return hash;
+}
+
+}  // namespace migd
