@@ -58,6 +58,7 @@ void ToyCluster::finish(MigrationOutcome outcome) {
   MigrationFinished finished;
   finished.tenure = {id_, epoch_};
   finished.outcome = outcome;
+  finished.stage_at[static_cast<std::size_t>(Stage::kFrozen)] = Duration::zero();
   judge_.on_message(nodes_[owner_], world_.now(), finished);
 }
 

@@ -33,17 +33,25 @@ void Ownership::on_message(PortId node, Instant at, const Message& message) {
   settle_doubts(at);
   if (const auto* opened = std::get_if<ConnectionOpened>(&message)) {
     tuples_[opened->connection] = opened->tuple;
-    tenancies_[opened->tuple] = {opened->connection, Phase::kLive, Epoch{1}, node, {}};
+    tenancies_[opened->tuple] = {opened->connection, Phase::kLive, Epoch{1}, node, {}, {}};
   } else if (const auto* reached = std::get_if<MigrationStageReached>(&message)) {
     on_stage(node, at, *reached);
   } else if (const auto* finished = std::get_if<MigrationFinished>(&message)) {
-    const auto tuple = tuples_.find(finished->tenure.connection);
-    if (finished->outcome == MigrationOutcome::kCompleted || tuple == tuples_.end()) return;
-    Tenancy& tenancy = tenancies_[tuple->second];
-    if (tenancy.connection != finished->tenure.connection || tenancy.owner != node) return;
-    tenancy.phase = Phase::kLive;
-    tenancy.attached.clear();
+    on_finished(node, *finished);
   }
+}
+
+// Given up after the freeze: the source thaws, under an epoch that fences off what it had begun. A
+// request that was refused before the freeze has changed nothing.
+void Ownership::on_finished(PortId node, const MigrationFinished& finished) {
+  const auto tuple = tuples_.find(finished.tenure.connection);
+  const bool was_frozen = finished.stage_at[static_cast<std::size_t>(Stage::kFrozen)].has_value();
+  if (finished.outcome == MigrationOutcome::kCompleted || !was_frozen) return;
+  if (tuple == tuples_.end()) return;
+  Tenancy& tenancy = tenancies_[tuple->second];
+  if (tenancy.connection != finished.tenure.connection || tenancy.owner != node) return;
+  tenancy.phase = Phase::kLive;
+  tenancy.epoch = finished.tenure.epoch;
 }
 
 void Ownership::on_stage(PortId node, Instant at, const MigrationStageReached& reached) {
@@ -52,30 +60,34 @@ void Ownership::on_stage(PortId node, Instant at, const MigrationStageReached& r
     return on_disorder(at, "a stage of a connection that was never opened");
   }
   Tenancy& tenancy = tenancies_[tuple->second];
+  const Epoch epoch = reached.tenure.epoch;
   if (tenancy.connection != reached.tenure.connection) return;  // the tuple is another's by now
   const auto wrong = [&](std::string_view what) {
-    on_disorder(at,
-                fmt::format("{}: {} reached {} of epoch {} while {} owns epoch {}", what,
-                            node_name(node), to_string(reached.stage), reached.tenure.epoch.value,
-                            node_name(tenancy.owner), tenancy.epoch.value));
+    on_disorder(at, fmt::format("{}: {} reached {} of epoch {} while {} owns epoch {}", what,
+                                node_name(node), to_string(reached.stage), epoch.value,
+                                node_name(tenancy.owner), tenancy.epoch.value));
   };
   switch (reached.stage) {
     case Stage::kFrozen:
       if (node != tenancy.owner || tenancy.phase != Phase::kLive) return wrong("not its to freeze");
       tenancy.phase = Phase::kFrozen;
-      tenancy.attached.clear();
       return;
     case Stage::kAttached:
-      if (reached.tenure.epoch > tenancy.epoch) tenancy.attached.insert(node);
+      tenancy.attached[node] = epoch;
       return;
     case Stage::kGranted:
       if (node != tenancy.owner || tenancy.phase != Phase::kFrozen)
         return wrong("not its to grant");
       tenancy.phase = Phase::kGranted;
+      tenancy.granted = epoch;
       return;
     case Stage::kActivated:
-      if (tenancy.phase != Phase::kGranted) wrong("active without a GRANT");
-      tenancy = {tenancy.connection, Phase::kLive, reached.tenure.epoch, node, {}};
+      // The source says so as well, when it hears of it.
+      if (node == tenancy.owner || epoch <= tenancy.epoch) return;
+      if (tenancy.phase != Phase::kGranted || tenancy.granted != epoch) {
+        wrong("active without a GRANT");
+      }
+      tenancy = {tenancy.connection, Phase::kLive, epoch, node, {}, tenancy.attached};
       return;
     case Stage::kRequested:
     case Stage::kSent:
@@ -101,10 +113,14 @@ std::optional<std::string> OneOwner::objection(PortId speaker, const Tenancy* te
       if (speaker == tenancy->owner) return std::nullopt;  // SilentSource's
       return fmt::format("{} speaks before GRANT, {} owns epoch {}", node_name(speaker), owner,
                          tenancy->epoch.value);
-    case Phase::kGranted:
-      if (tenancy->attached.contains(speaker)) return std::nullopt;
+    case Phase::kGranted: {
+      const auto ready = tenancy->attached.find(speaker);
+      const bool granted = speaker != tenancy->owner && ready != tenancy->attached.end() &&
+                           ready->second == tenancy->granted;
+      if (granted) return std::nullopt;
       return fmt::format("{} speaks after {} granted epoch {}", node_name(speaker), owner,
-                         tenancy->epoch.value + 1);
+                         tenancy->granted.value);
+    }
   }
   return std::nullopt;
 }

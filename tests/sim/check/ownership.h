@@ -12,7 +12,6 @@
 
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,7 +28,8 @@ class Ownership : public Checker {
     Phase phase = Phase::kLive;
     Epoch epoch;
     PortId owner = 0;
-    std::set<PortId> attached;  // where the next epoch is ready
+    Epoch granted;                     // in GRANTED: the epoch that may begin
+    std::map<PortId, Epoch> attached;  // who is ready to own which epoch
   };
 
   Ownership(std::string name, const SimNet& net) : Checker(std::move(name)), net_(net) {}
@@ -55,6 +55,7 @@ class Ownership : public Checker {
   const Tenancy* tenancy_of(const FourTuple& tuple) const;
   void settle_doubts(Instant before);
   void on_stage(PortId node, Instant at, const MigrationStageReached& reached);
+  void on_finished(PortId node, const MigrationFinished& finished);
 
   const SimNet& net_;
   std::map<FourTuple, Tenancy> tenancies_;

@@ -1,0 +1,239 @@
+// Invariant 4: whatever happens to the target before GRANT, the connection goes on at the source,
+// and what happens to it for a while after GRANT does no harm either.
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "tests/sim/scenario.h"
+
+namespace migd::sim {
+namespace {
+
+enum class Fault {
+  kCrash,
+  kCrashAndRestart,
+  kPartition,
+  kStopThenKill,
+  kStopBriefly,
+  kStopForLong
+};
+
+std::string to_string(Fault fault) {
+  switch (fault) {
+    case Fault::kCrash:
+      return "crash";
+    case Fault::kCrashAndRestart:
+      return "crash_and_restart";
+    case Fault::kPartition:
+      return "partition";
+    case Fault::kStopThenKill:
+      return "stop_then_kill";
+    case Fault::kStopBriefly:
+      return "stop_briefly";
+    case Fault::kStopForLong:
+      return "stop_for_long";
+  }
+  return "";
+}
+
+// Does it to `target` from inside a bus callback: the net's part at once, so that nothing that the
+// stage was about to send gets out; the process's part when the callback has returned.
+void apply(SimCluster& cluster, SimMachine& target, Fault fault) {
+  SimLoop& world = cluster.world();
+  const auto after = [&world](Duration d, std::function<void()> task) {
+    world.schedule(world.now() + d, std::move(task));
+  };
+  switch (fault) {
+    case Fault::kCrash:
+    case Fault::kCrashAndRestart:
+      cluster.net().set_up(target.port(), false);
+      after(0ms, [&] { cluster.crash(target); });
+      if (fault == Fault::kCrashAndRestart) after(1500ms, [&] { target.start(); });
+      return;
+    case Fault::kPartition:
+      cluster.net().isolate(target.port(), true);
+      after(8s, [&] { cluster.net().isolate(target.port(), false); });
+      return;
+    case Fault::kStopThenKill:
+      target.pause();
+      cluster.net().isolate(target.port(), true);  // what it was about to say is not said
+      after(0ms, [&] { cluster.net().isolate(target.port(), false); });
+      after(1s, [&] { cluster.crash(target); });
+      return;
+    case Fault::kStopBriefly:
+    case Fault::kStopForLong:
+      target.pause();
+      after(fault == Fault::kStopBriefly ? 200ms : 12s, [&] { target.resume(); });
+      return;
+  }
+}
+
+// Strikes the target of the `nth` move between hosts when `stage` is reached.
+class Striker {
+ public:
+  Striker(SimCluster& cluster, Stage stage, Fault fault, int nth)
+      : cluster_(cluster), stage_(stage), fault_(fault), left_(nth) {}
+
+  void operator()(SimMachine& machine, const Message& message) {
+    const auto* reached = std::get_if<MigrationStageReached>(&message);
+    if (reached == nullptr || struck_) return;
+    if (reached->stage == Stage::kRequested) {
+      source_ = machine.options().self.roles.host ? &machine : nullptr;
+      if (source_ != nullptr) --left_;
+    }
+    if (source_ == nullptr || left_ > 0 || reached->stage != stage_) return;
+    struck_ = true;
+    for (SimMachine* host : cluster_.hosts()) {
+      if (host != source_) apply(cluster_, *host, fault_);
+    }
+  }
+  bool struck() const { return struck_; }
+
+ private:
+  SimCluster& cluster_;
+  Stage stage_;
+  Fault fault_;
+  int left_;
+  SimMachine* source_ = nullptr;
+  bool struck_ = false;
+};
+
+using StageAndFault = std::tuple<Stage, Fault>;
+class BeforeGrant : public ::testing::TestWithParam<StageAndFault> {};
+
+TEST_P(BeforeGrant, GoesOnAtTheSource) {
+  const auto [stage, fault] = GetParam();
+  for_each_seed(2, [&, stage = stage, fault = fault](std::uint64_t seed) {
+    for (Scenario scenario : {download(), echo(400, 900)}) {
+      scenario.cluster.seed = seed;
+      scenario.moves = {.when = Moves::When::kAtRandom, .mean = 20ms};
+      auto struck = std::make_shared<bool>(false);
+      scenario.disturb = [=](SimCluster& cluster, SimClient&) {
+        auto striker = std::make_shared<Striker>(cluster, stage, fault, 2);
+        cluster.on_message([=](SimMachine& machine, const Message& message) {
+          (*striker)(machine, message);
+          *struck = striker->struck();
+        });
+      };
+      const Outcome moved = expect_unseen(scenario);
+      EXPECT_TRUE(*struck) << moved.report();
+      EXPECT_GE(moved.migrations.completed, 2) << moved.report();
+      if (fault != Fault::kStopBriefly) {
+        EXPECT_GE(moved.migrations.aborted + moved.migrations.refused, 1) << moved.report();
+      }
+      if (::testing::Test::HasFailure()) return;
+    }
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Target, BeforeGrant,
+    ::testing::Combine(::testing::Values(Stage::kRequested, Stage::kFrozen, Stage::kSent,
+                                         Stage::kMapped, Stage::kAttached),
+                       ::testing::Values(Fault::kCrash, Fault::kCrashAndRestart, Fault::kPartition,
+                                         Fault::kStopThenKill, Fault::kStopBriefly)),
+    [](const auto& param_info) {
+      return std::string(migd::to_string(std::get<0>(param_info.param))) + "_" +
+             to_string(std::get<1>(param_info.param));
+    });
+
+// After GRANT the connection is the target's: a pause or a partition only delays it.
+class AfterGrant : public ::testing::TestWithParam<Fault> {};
+
+TEST_P(AfterGrant, TheTargetGoesOnWhenItCan) {
+  for_each_seed(2, [](std::uint64_t seed) {
+    for (Scenario scenario : {download(), echo(400, 900)}) {
+      scenario.cluster.seed = seed;
+      scenario.moves = {.when = Moves::When::kAtRandom, .mean = 20ms};
+      scenario.disturb = [](SimCluster& cluster, SimClient&) {
+        auto striker = std::make_shared<Striker>(cluster, Stage::kGranted, GetParam(), 2);
+        cluster.on_message(
+            [=](SimMachine& machine, const Message& message) { (*striker)(machine, message); });
+      };
+      expect_unseen(scenario);
+      if (::testing::Test::HasFailure()) return;
+    }
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Target, AfterGrant,
+                         ::testing::Values(Fault::kPartition, Fault::kStopBriefly,
+                                           Fault::kStopForLong),
+                         [](const auto& param_info) { return to_string(param_info.param); });
+
+// ---- the way between the nodes
+// -------------------------------------------------------------------
+
+TEST(Fabric, LossReorderingAndRepetitionBetweenNodesOnlyDelay) {
+  for_each_seed(4, [](std::uint64_t seed) {
+    for (Scenario scenario : {download(), upload(200'000), echo(200, 900)}) {
+      scenario.cluster.seed = seed;
+      scenario.cluster.fabric_path = {.delay = 200us,
+                                      .jitter = 50us,
+                                      .loss = 0.03,
+                                      .duplicate = 0.03,
+                                      .corrupt = 0.02,
+                                      .reorder = 0.05};
+      scenario.cluster.client_path.delay = 2ms;
+      scenario.moves = {.when = Moves::When::kAtRandom, .mean = 30ms};
+      scenario.disturb = [](SimCluster&, SimClient&) {};  // no clean path: client packets cross it
+      const Outcome moved = expect_unseen(scenario);
+      EXPECT_GE(moved.migrations.completed, 3) << moved.report();
+      if (::testing::Test::HasFailure()) return;
+    }
+  });
+}
+
+TEST(Fabric, HostsThatCannotReachEachOtherKeepTheirConnections) {
+  for_each_seed(2, [](std::uint64_t seed) {
+    Scenario scenario = echo(300, 700);
+    scenario.cluster.seed = seed;
+    scenario.moves = {.when = Moves::When::kAtRandom, .mean = 30ms};
+    scenario.disturb = [](SimCluster& cluster, SimClient&) {
+      SimLoop& world = cluster.world();
+      for (int i = 0; i < 6; ++i) {
+        world.schedule(world.now() + 250ms * (2 * i + 1), [&cluster] {
+          cluster.partition(cluster.machine("h1"), cluster.machine("h2"), true);
+        });
+        world.schedule(world.now() + 250ms * (2 * i + 2), [&cluster] {
+          cluster.partition(cluster.machine("h1"), cluster.machine("h2"), false);
+        });
+      }
+    };
+    expect_unseen(scenario);
+  });
+}
+
+// ---- placement
+// -----------------------------------------------------------------------------------
+
+TEST(Placement, PassesOverANodeThatIsDown) {
+  for_each_seed(3, [](std::uint64_t seed) {
+    ClusterOptions options;
+    options.seed = seed;
+    SimCluster cluster(options);
+    cluster.start();
+    cluster.crash(cluster.machine(seed % 2 == 0 ? "h1" : "h2"));
+    cluster.world().run_for(5s);  // the others notice
+    for (int i = 0; i < 3; ++i) {
+      SimClient& client = cluster.add_client(kEchoPort);
+      client.ping_pong(5, 500).shutdown_write().await_end();
+      client.start();
+      EXPECT_TRUE(
+          cluster.world().run_until([&] { return client.finished(); }, cluster.world().now() + 20s))
+          << client.progress();
+      EXPECT_FALSE(client.failed());
+    }
+    cluster.judge().at_end(cluster.world().now());
+    for (const Violation& violation : cluster.judge().violations()) {
+      ADD_FAILURE() << violation.to_string();
+    }
+  });
+}
+
+}  // namespace
+}  // namespace migd::sim
