@@ -1,0 +1,137 @@
+#include "forwarder/forwarder.h"
+
+#include "forwarder/quoted_flow.h"
+#include "forwarder/rendezvous.h"
+
+namespace migd {
+namespace {
+
+// All forwarders of a cluster must agree on it, so it is no secret of one node: whoever knows it
+// can choose the classifier that his connections begin at, and nothing else.
+constexpr SipKey kRendezvousKey = {'m', 'i', 'g', 'd', ' ', 'r', 'e', 'n',
+                                   'd', 'e', 'z', 'v', 'o', 'u', 's', '1'};
+
+SipKey random_key(Rng& rng) {
+  SipKey key;
+  rng.fill(key);
+  return key;
+}
+
+}  // namespace
+
+Forwarder::Forwarder(const NodeInfo& self, const std::vector<NodeInfo>& peers, Tunnel& tunnel,
+                     const NodeHealth& health, MessageBus& bus, DropCounters& drops, Rng& rng,
+                     Instant now, const MappingTableOptions& options)
+    : self_(self.id),
+      roles_(self.roles),
+      tunnel_(tunnel),
+      health_(health),
+      bus_(bus),
+      drops_(drops),
+      mappings_(options, random_key(rng)),
+      now_(now) {
+  for (const NodeInfo& peer : peers) {
+    if (peer.roles.classifier) classifiers_.push_back(peer.id);
+  }
+  subscribe(bus);
+}
+
+void Forwarder::subscribe(MessageBus& bus) {
+  bus.subscribe<MappingRequest>([this](const MappingRequest& m) {
+    const Result<NodeId> previous = mappings_.install(m, now_);
+    if (!previous) {
+      ++refused_requests_;
+      return;
+    }
+    bus_.post(MappingInstalled{m.tuple, m.tenure, m.owner, *previous, m.flow});
+  });
+  bus.subscribe<MappingRemoveRequest>(
+      [this](const MappingRemoveRequest& m) { mappings_.remove(m.tuple, m.tenure); });
+  bus.subscribe<PeerUp>([this](const PeerUp& m) { on_peer_up(m); });
+}
+
+void Forwarder::on_peer_up(const PeerUp& message) {
+  const auto [known, is_new] = boots_.try_emplace(message.peer, message.boot);
+  if (is_new || known->second == message.boot) return;
+  known->second = message.boot;
+  mappings_.remove_owner(message.peer);
+}
+
+void Forwarder::on_deadline(Instant now) {
+  now_ = now;
+  mappings_.on_deadline(now);
+}
+
+Forwarder::Route Forwarder::drop(DropReason reason) {
+  drops_.count(reason);
+  return Route::kDropped;
+}
+
+Forwarder::Route Forwarder::route(Frame& frame, const IpHeader& ip, Instant now) {
+  now_ = now;
+  if (!roles_.forwarder) return Route::kLocal;
+  if (ip.is_fragment) return drop(DropReason::kIpFragment);
+  const ByteView l4 = frame.bytes().subspan(ip.header_size, ip.total_size - ip.header_size);
+  const std::uint8_t icmp = ip.family() == Family::kIpv4 ? kProtocolIcmp : kProtocolIcmpv6;
+  if (ip.protocol == icmp) return route_icmp(frame, ip, now);
+  if (ip.protocol != kProtocolTcp) return drop(DropReason::kUnsupportedProtocol);
+  const auto tcp = TcpView::parse(l4);
+  return tcp ? route(frame, ip, *tcp, now) : drop(tcp.error());
+}
+
+Forwarder::Route Forwarder::route(Frame& frame, const IpHeader& ip, const TcpView& tcp,
+                                  Instant now) {
+  now_ = now;
+  if (!roles_.forwarder) return Route::kLocal;
+  const FourTuple tuple{{ip.dst, tcp.dst_port()}, {ip.src, tcp.src_port()}};
+  Mapping* const mapping = mappings_.find(tuple, now);
+  if (mapping == nullptr) return route_unmapped(frame, tuple);
+  const bool opens = tcp.has(tcp_flag::kSyn) && !tcp.has(tcp_flag::kAck);
+  mapping->syn_seen |= opens;
+  return route_mapped(frame, ip, *mapping, /*may_rewrite=*/!opens);
+}
+
+Forwarder::Route Forwarder::route_mapped(Frame& frame, const IpHeader& ip, Mapping& mapping,
+                                         bool may_rewrite) {
+  if (mapping.owner == self_) return Route::kLocal;
+  bool sent;
+  if (may_rewrite && mapping.flow != FlowId{} && tunnel_.can_map(mapping.owner, ip.family())) {
+    sent = tunnel_.send_mapped(std::move(frame), mapping.owner, mapping.flow);
+  } else {
+    GueHeader header;
+    header.tenure = mapping.tenure;
+    header.flow = mapping.flow;
+    sent = tunnel_.send_gue(std::move(frame), mapping.owner, header);
+  }
+  return sent ? Route::kSent : Route::kDropped;
+}
+
+Forwarder::Route Forwarder::route_unmapped(Frame& frame, const FourTuple& tuple) {
+  if (roles_.classifier) return Route::kLocal;
+  NodeId first, second;  // by preference; a draining one only keeps what it has
+  for (const NodeId node : rendezvous_order(kRendezvousKey, tuple, classifiers_)) {
+    if (first == NodeId{} && health_.ready(node)) {
+      first = node;
+    } else if (second == NodeId{} && health_.up(node)) {
+      second = node;
+    }
+  }
+  if (first == NodeId{}) std::swap(first, second);
+  if (first == NodeId{}) return drop(DropReason::kNoNode);
+  GueHeader header;
+  header.next_hop = second;
+  return tunnel_.send_gue(std::move(frame), first, header) ? Route::kSent : Route::kDropped;
+}
+
+Forwarder::Route Forwarder::route_icmp(Frame& frame, const IpHeader& ip, Instant now) {
+  const auto icmp =
+      IcmpView::parse(frame.bytes().subspan(ip.header_size, ip.total_size - ip.header_size));
+  if (!icmp) return drop(icmp.error());
+  const std::optional<FourTuple> tuple = quoted_flow(*icmp, ip.family());
+  if (!tuple || tuple->local.address != ip.dst) return drop(DropReason::kUnsupportedProtocol);
+  Mapping* const mapping = mappings_.find(*tuple, now);
+  return mapping == nullptr ? route_unmapped(frame, *tuple)
+                            : route_mapped(frame, ip, *mapping, /*may_rewrite=*/false);
+}
+
+}  // namespace migd

@@ -1,0 +1,80 @@
+// Forwarder: decides where a packet for a VIP goes.
+//
+// Theory of operation
+//   mapped to another node     format A to it, under the flow identifier (format B for what format
+//                              A cannot carry: a SYN, which may begin another connection and so
+//                              names the one that is mapped; another address family)
+//   mapped to this node        local
+//   not mapped                 local when this node is a classifier; else format B to a classifier
+//                              by rendezvous hashing, with the second choice as the next hop
+//   an ICMP error              like the flow that it quotes, by format B
+//   anything else              dropped
+//
+//   "Local" means: this node's intermediate driver, which knows about gates and tombstones.
+//   Mappings come from the bus (MappingRequest, MappingRemoveRequest), and each that was installed
+//   is confirmed there (MappingInstalled). When a peer comes up under another boot its mappings are
+//   dropped, since its connections are gone.
+//
+// A node that is no forwarder has one too; everything is local to it.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "base/bus.h"
+#include "base/drop_reason.h"
+#include "base/frame.h"
+#include "base/packet.h"
+#include "base/random.h"
+#include "forwarder/health.h"
+#include "forwarder/mapping_table.h"
+#include "forwarder/options.h"
+#include "forwarder/tunnel.h"
+
+namespace migd {
+
+class Forwarder {
+ public:
+  // The references outlive the forwarder; the bus must not dispatch any more when it is gone.
+  Forwarder(const NodeInfo& self, const std::vector<NodeInfo>& peers, Tunnel& tunnel,
+            const NodeHealth& health, MessageBus& bus, DropCounters& drops, Rng& rng, Instant now,
+            const MappingTableOptions& options = {});
+
+  enum class Route {
+    kSent,     // tunnelled
+    kLocal,    // `frame` is left with the caller, for this node
+    kDropped,  // and counted
+  };
+  // A packet to a VIP; `ip` is its header, parsed.
+  Route route(Frame& frame, const IpHeader& ip, Instant now);
+  Route route(Frame& frame, const IpHeader& ip, const TcpView& tcp, Instant now);
+
+  const MappingTable& mappings() const { return mappings_; }
+  std::uint64_t refused_requests() const { return refused_requests_; }  // stale ones
+
+  Instant next_deadline() const { return mappings_.next_deadline(); }
+  void on_deadline(Instant now);
+
+ private:
+  void subscribe(MessageBus& bus);
+  void on_peer_up(const PeerUp& message);
+  Route route_mapped(Frame& frame, const IpHeader& ip, Mapping& mapping, bool may_rewrite);
+  Route route_unmapped(Frame& frame, const FourTuple& tuple);
+  Route route_icmp(Frame& frame, const IpHeader& ip, Instant now);
+  Route drop(DropReason reason);
+
+  NodeId self_;
+  Roles roles_;
+  std::vector<NodeId> classifiers_;  // other nodes
+  Tunnel& tunnel_;
+  const NodeHealth& health_;
+  MessageBus& bus_;
+  DropCounters& drops_;
+  MappingTable mappings_;
+  std::map<NodeId, Boot> boots_;
+  std::uint64_t refused_requests_ = 0;
+  Instant now_;  // the latest that we were told
+};
+
+}  // namespace migd
