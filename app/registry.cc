@@ -4,6 +4,7 @@
 
 #include "app/files/file_server.h"
 #include "app/plain/plain.h"
+#include "app/relay/relay.h"
 #include "app/upload/upload.h"
 
 namespace migd {
@@ -23,8 +24,7 @@ Result<std::unique_ptr<Application>> make_application(const ApplicationOptions& 
     case ApplicationKind::kUpload:
       return make_upload(options, services);
     case ApplicationKind::kRelay:
-      return fail(ErrorCode::kUnavailable,
-                  std::string(to_string(options.kind)) + " is not there yet");
+      return make_relay(options, services);
   }
   return fail(ErrorCode::kInvalidArgument, "unknown kind of application");
 }

@@ -15,6 +15,7 @@ class FakeStreamNetwork::Socket : public StreamSocket {
   }
   ~Socket() override {
     leg_->closed_by_relay = true;
+    if (!leg_->reset_received && pending_.empty()) leg_->end_received = true;
     std::erase(network_.sockets_, this);
   }
 
