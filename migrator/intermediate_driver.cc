@@ -37,6 +37,7 @@ IntermediateDriver::IntermediateDriver(Stack& stack, Tunnel& tunnel, DatagramRec
       early_held_(metrics.counter("migd_early_packets_held_total")),
       gates_(16, FourTupleHash{table_key}),
       tombstones_(16, FourTupleHash{table_key}),
+      origins_(16, FourTupleHash{table_key}),
       wheel_(now) {}
 
 // ---- packets -------------------------------------------------------------------------------------
@@ -47,10 +48,9 @@ void IntermediateDriver::on_tunnel_frame(Frame frame, Instant now) {
     datagram->for_each([&](ByteView payload) { channel_.on_datagram(datagram->from, payload, now); });
   } else if (const auto* inner = std::get_if<Tunnel::InnerPacket>(&received)) {
     const bool straggler = inner->gue && inner->gue->forwarded;
-    arriving_from_ = straggler ? NodeId{} : inner->from;
-    deliver_with_hops(std::move(frame), straggler ? Arrival::kStraggler : Arrival::kDirect,
-                      inner->gue ? inner->gue->hops : 0, now);
-    arriving_from_ = NodeId{};
+    deliver_from(straggler ? NodeId{} : inner->from, std::move(frame),
+                 straggler ? Arrival::kStraggler : Arrival::kDirect,
+                 inner->gue ? inner->gue->hops : 0, now);
   } else if (const auto* drop = std::get_if<DropReason>(&received)) {
     if (*drop == DropReason::kUnknownFlowId) {
       hold_orphan(std::move(frame), now);
@@ -61,16 +61,18 @@ void IntermediateDriver::on_tunnel_frame(Frame frame, Instant now) {
 }
 
 void IntermediateDriver::deliver(Frame frame, Arrival arrival, Instant now) {
-  deliver_with_hops(std::move(frame), arrival, 0, now);
+  deliver_from(NodeId{}, std::move(frame), arrival, 0, now);
 }
 
-void IntermediateDriver::deliver_with_hops(Frame frame, Arrival arrival, int hops, Instant now) {
+void IntermediateDriver::deliver_from(NodeId forwarder, Frame frame, Arrival arrival, int hops,
+                                      Instant now) {
   const std::optional<Flow> flow = flow_of(frame.bytes());
   if (!flow) {
     drops_.count(DropReason::kUnsupportedProtocol);
     return;
   }
   if (!gates_.empty() && at_gate(frame, flow->tuple, arrival, now)) return;
+  if (flow->is_syn && forwarder != NodeId{}) origins_[flow->tuple] = forwarder;
   to_stack(std::move(frame), flow->tuple, flow->is_syn, hops, now);
 }
 
@@ -140,6 +142,11 @@ void IntermediateDriver::send_straggler(Frame frame, const Tenure& tenure, NodeI
   header.tenure = tenure;
   stragglers_sent_.add();
   tunnel_.send_gue(std::move(frame), to, header);
+}
+
+NodeId IntermediateDriver::origin_of(const FourTuple& tuple) const {
+  const auto it = origins_.find(tuple);
+  return it == origins_.end() ? NodeId{} : it->second;
 }
 
 // ---- packets that came before their STATE --------------------------------------------------------

@@ -96,8 +96,10 @@ class IntermediateDriver {
   Instant next_deadline() const;
   void on_deadline(Instant now);
 
-  // While deliver() runs for a packet that a forwarder passed on: that forwarder. Else 0.
-  NodeId arriving_from() const { return arriving_from_; }
+  // The forwarder that has passed on the SYN of this tuple since forget_origins(); else 0.
+  NodeId origin_of(const FourTuple& tuple) const;
+  void forget_origins() { origins_.clear(); }
+
   std::size_t held_flows() const { return gates_.size(); }
 
  private:
@@ -125,7 +127,7 @@ class IntermediateDriver {
   void release_direct(Gate& gate, Instant now);
   void hold_orphan(Frame frame, Instant now);
   void bury(const FourTuple& tuple, const Tenure& tenure, NodeId owner, Instant now);
-  void deliver_with_hops(Frame frame, Arrival arrival, int hops, Instant now);
+  void deliver_from(NodeId forwarder, Frame frame, Arrival arrival, int hops, Instant now);
 
   Stack& stack_;
   Tunnel& tunnel_;
@@ -139,7 +141,7 @@ class IntermediateDriver {
   std::deque<std::pair<Instant, FourTuple>> tombstone_expiry_;  // oldest first
   std::deque<Orphan> orphans_;
   std::size_t orphan_charge_ = 0;
-  NodeId arriving_from_;
+  std::unordered_map<FourTuple, NodeId, FourTupleHash> origins_;  // of one batch of packets
   TimerWheel wheel_;
 };
 

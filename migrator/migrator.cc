@@ -77,6 +77,7 @@ void Migrator::on_deadline(Instant now) {
 }
 
 void Migrator::flush(Instant now) {
+  driver_->forget_origins();
   for (const NodeId forwarder : forwarders_) lease_when_low(forwarder, now);
   channel_->flush(now);
 }
@@ -132,7 +133,7 @@ Result<void> Migrator::migrate(Connection& connection, NodeId target, std::strin
 
 void Migrator::on_opened(Connection& connection) {
   if (connection.frozen()) return;  // attached: the target half keeps its record
-  if (const NodeId from = driver_->arriving_from(); from != NodeId{}) {
+  if (const NodeId from = driver_->origin_of(connection.tuple()); from != NodeId{}) {
     env_->records[connection.id()].forwarder = from;
   }
   bus_.post(ConnectionOpened{connection.id(), connection.tuple(), connection.service()});

@@ -23,12 +23,6 @@ void SourceHalf::set_handover(const ConnectionId& connection, Shim::Handover han
   handovers_[connection] = std::move(handover);
 }
 
-bool SourceHalf::moving(const ConnectionId& connection) const {
-  return std::any_of(outgoing_.begin(), outgoing_.end(), [&](const auto& entry) {
-    return entry.first.connection == connection && entry.second->frozen.has_value();
-  });
-}
-
 SourceHalf::Outgoing* SourceHalf::find(const Tenure& tenure) {
   const auto it = outgoing_.find(tenure);
   return it == outgoing_.end() ? nullptr : it->second.get();
@@ -222,6 +216,7 @@ void SourceHalf::release(Outgoing& m, Instant now) {
   env_.shim.release(std::move(*m.frozen));
   m.frozen.reset();
   env_.records.erase(m.tenure.connection);
+  env_.tunnel.unmap_inbound(m.tenure.connection);  // resolves for stragglers yet
   reach(m, Stage::kReleased, now);
   finish(m, MigrationOutcome::kCompleted, "", now);
   wheel_.arm(m, now + kReleasedPatience);

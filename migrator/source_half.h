@@ -37,8 +37,6 @@ class SourceHalf {
   // A later tenure of the connection has come to this node: the move we wait for is done.
   void on_superseded(const ConnectionId& connection, Epoch by, Instant now);
 
-  bool moving(const ConnectionId& connection) const;
-
   Instant next_deadline() const { return wheel_.next_deadline(); }
   void on_deadline(Instant now);
 

@@ -54,7 +54,7 @@ void TargetHalf::answer_again(Incoming& incoming, Instant now) {
     case Verdict::kActivated:
       env_.send(incoming.head.source, wire::Active{tenure, {}}, now);
       return;
-    case Verdict::kNever:
+    case Verdict::kDeclined:
       env_.send(incoming.head.source, wire::Refuse{tenure, incoming.reason}, now);
       return;
   }
@@ -95,17 +95,17 @@ void TargetHalf::receive(Incoming& incoming, ByteView bytes, Instant now) {
   const wire::State& head = incoming.head;
   map_inbound(head);
   if (const std::string fenced = fence(head); !fenced.empty()) {
-    never(incoming, fenced, now);
+    decline(incoming, fenced, now);
     return;
   }
   Result<ConnectionBlob> blob = open(head, bytes);
   if (!blob) {
-    never(incoming, blob.error().text, now);
+    decline(incoming, blob.error().text, now);
     return;
   }
   Result<FrozenConnection> frozen = env_.shim.infuse(*blob, Duration::zero(), now);
   if (!frozen) {
-    never(incoming, frozen.error().text, now);
+    decline(incoming, frozen.error().text, now);
     return;
   }
   incoming.application = blob->application;
@@ -135,9 +135,9 @@ void TargetHalf::attach(Incoming& incoming, FrozenConnection frozen, Instant now
   env_.send(head.source, wire::Ready{head.tenure}, now);
 }
 
-void TargetHalf::never(Incoming& incoming, const std::string& reason, Instant now) {
+void TargetHalf::decline(Incoming& incoming, const std::string& reason, Instant now) {
   const wire::State& head = incoming.head;
-  incoming.verdict = Verdict::kNever;
+  incoming.verdict = Verdict::kDeclined;
   incoming.reason = reason;
   env_.count_refusal(reason);
   // What the forwarder has sent here already, and will until its mapping is set back, belongs to
@@ -186,7 +186,7 @@ void TargetHalf::on_barrier(const wire::Barrier& message, NodeId from, Instant n
   const auto it = incoming_.find(message.tenure);
   if (it == incoming_.end() || from != it->second->head.source) return;
   it->second->barrier_passed = true;
-  if (it->second->verdict != Verdict::kNever) env_.driver.on_barrier(it->second->head.tuple, now);
+  if (it->second->verdict != Verdict::kDeclined) env_.driver.on_barrier(it->second->head.tuple, now);
 }
 
 // ---- the ways back -------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ void TargetHalf::on_abort(const wire::Abort& message, NodeId from, Instant now) 
   if (it == incoming_.end() || from != it->second->head.source) return;
   Incoming& incoming = *it->second;
   if (incoming.verdict != Verdict::kAttached) return;
-  incoming.verdict = Verdict::kNever;
+  incoming.verdict = Verdict::kDeclined;
   incoming.reason = message.reason;
   env_.shim.release(std::move(*incoming.frozen));
   incoming.frozen.reset();

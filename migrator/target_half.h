@@ -36,7 +36,7 @@ class TargetHalf {
   void on_deadline(Instant now);
 
  private:
-  enum class Verdict { kAttached, kActivated, kNever };
+  enum class Verdict { kAttached, kActivated, kDeclined };
   struct Incoming : TimerWheel::Node {
     wire::State head;
     Verdict verdict = Verdict::kAttached;
@@ -53,7 +53,7 @@ class TargetHalf {
   std::string fence(const wire::State& head) const;
   Result<ConnectionBlob> open(const wire::State& head, ByteView blob) const;
   void receive(Incoming& incoming, ByteView blob, Instant now);
-  void never(Incoming& incoming, const std::string& reason, Instant now);
+  void decline(Incoming& incoming, const std::string& reason, Instant now);
   void attach(Incoming& incoming, FrozenConnection frozen, Instant now);
   void activate(Incoming& incoming, Instant now);
   void map_inbound(const wire::State& head);

@@ -1,0 +1,145 @@
+"""Connections of the kernel's TCP move between nodes while they are in use."""
+import itertools
+import json
+import os
+import subprocess
+import time
+
+import pytest
+
+from lab import ramp
+
+CLIENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kernel_client.py")
+PORTS = itertools.count(20000)
+ECHO, SOURCE, WEB = 7, 19, 80
+
+
+def start_client(lab, kind, address, port, local_port, *numbers):
+    return lab.start("client", "/usr/bin/python3", "-B", CLIENT, kind, address, str(port),
+                     str(local_port), *map(str, numbers), stdout=subprocess.PIPE, text=True)
+
+
+def finish(client, lab):
+    output, _ = client.communicate(timeout=60)
+    result = json.loads(output)
+    assert result["ok"], f"{result}\n{lab.logs()}"
+    return result
+
+
+def keep_moving(lab, local_port, client, moves, pause_s=0.05):
+    connection, owner = lab.owner_of(local_port)
+    done = 0
+    for _ in range(moves):
+        if client.poll() is not None:
+            break
+        target = lab.next_host(owner)
+        lab.move(connection, target)
+        owner, done = target, done + 1
+        time.sleep(pause_s)
+    return done
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_ping_pong_moves(lab, family):
+    port = next(PORTS)
+    client = start_client(lab, "echo", lab.vip4 if family == "ipv4" else lab.vip6, ECHO, port,
+                          1500, 1)
+    assert keep_moving(lab, port, client, 10) >= 5
+    finish(client, lab)
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_full_duplex_at_full_speed_moves(lab, family):
+    port = next(PORTS)
+    client = start_client(lab, "bulk", lab.vip4 if family == "ipv4" else lab.vip6, ECHO, port,
+                          300 << 20)
+    assert keep_moving(lab, port, client, 10, 0.1) >= 3
+    finish(client, lab)
+
+
+def test_half_closed_connection_moves(lab):
+    port = next(PORTS)
+    client = start_client(lab, "half", lab.vip4, ECHO, port, 400_000, 10)
+    assert keep_moving(lab, port, client, 5) >= 3
+    assert finish(client, lab)["bytes"] == 400_000
+
+
+def test_slow_reader_moves(lab):
+    """The client's window is closed most of the time."""
+    port = next(PORTS)
+    client = start_client(lab, "source", lab.vip4, SOURCE, port, 20 << 20, 20)
+    assert keep_moving(lab, port, client, 5, 0.2) >= 3
+    finish(client, lab)
+
+
+def test_download_by_path_and_upload(lab):
+    lab.make_file("h1", "ramp.bin", 3_000_001)
+    url = f"http://{lab.vip4}"
+    got = lab.run("client", "curl", "-sf", f"{url}/h1/ramp.bin")
+    assert got.stdout == ramp(3_000_001)
+    got = lab.run("client", "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"{url}/h1/none")
+    assert got.stdout == b"404"
+    got = lab.run("client", "curl", "-s", "--path-as-is", "-o", "/dev/null", "-w", "%{http_code}",
+                  f"{url}/h1/../../../etc/passwd")
+    assert got.stdout.startswith(b"4")
+
+
+def test_refused_moves_leave_the_connection_where_it_is(lab):
+    port = next(PORTS)
+    client = start_client(lab, "echo", lab.vip4, ECHO, port, 400, 2)
+    connection, owner = lab.owner_of(port)
+    code, answer = lab.migd("f1", "migrate", connection, "--to", owner, "--wait")
+    assert code == 1 and "already_here" in json.dumps(answer)
+    code, answer = lab.migd("f1", "migrate", connection, "--to", "nowhere", "--wait")
+    assert code == 1 and "nowhere" in json.dumps(answer)
+    code, answer = lab.migd("f1", "migrate", "ffffffffffff", "--to", owner, "--wait")
+    assert code == 1
+    # f1 has no applications: it is asked, and says no; the connection goes on.
+    code, answer = lab.migd(owner, "migrate", connection, "--to", "f1", "--wait")
+    assert code == 1 and "not registered" in json.dumps(answer)
+    finish(client, lab)
+    _, status = lab.migd(owner, "status")
+    assert status["migrations"]["refused"] >= 2
+
+
+def test_an_id_may_be_shortened_and_any_node_may_be_asked(lab):
+    port = next(PORTS)
+    client = start_client(lab, "echo", lab.vip4, ECHO, port, 600, 2)
+    connection, owner = lab.owner_of(port)
+    target = lab.next_host(owner)
+    bystander = next(h for h in lab.hosts if h not in (owner, target))
+    answer = lab.move(connection[:12], target, entry=bystander)
+    assert answer["from"] == owner and answer["to"] == target
+    finish(client, lab)
+
+
+@pytest.mark.parametrize("attached", [False, True], ids=["silent", "answer-lost"])
+def test_a_target_that_dies_before_the_grant_costs_nothing(lab, attached):
+    """SIGSTOP, then kill -9; with the answer lost, the target had attached the connection."""
+    port = next(PORTS)
+    client = start_client(lab, "echo", lab.vip4, ECHO, port, 4000, 2)
+    connection, owner = lab.owner_of(port)
+    target = lab.next_host(owner)
+    address = next(n["tunnel_address"][0] for n in lab.status["nodes"] if n["name"] == target)
+    if attached:
+        lab.run("router", "nft", "add table ip lost; add chain ip lost f { type filter hook forward "
+                f"priority 0; }}; add rule ip lost f ip saddr {address} udp dport 7946 drop")
+    else:
+        lab.signal(target, "STOP")
+    try:
+        mover = lab.start("client", "true")  # any child, so that the order below is the same
+        mover.wait()
+        asked = subprocess.Popen(lab.command("migd", "f1", "migrate", connection, "--to", target,
+                                             "--wait", "--json"), env=lab.environment,
+                                 stdout=subprocess.PIPE, text=True)
+        time.sleep(0.5)
+        if attached:
+            _, status = lab.migd(target, "status")
+            assert status["frozen"] == 1, "the target has not attached it"
+        lab.signal(target, "KILL")
+        asked.communicate(timeout=30)
+        assert asked.returncode in (1, 5)
+        finish(client, lab)
+    finally:
+        lab.run("router", "nft", "delete table ip lost")
+        lab.start_node(target)
