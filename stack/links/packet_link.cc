@@ -21,7 +21,8 @@ namespace migd {
 namespace {
 
 constexpr int kPacketIgnoreOutgoing = 23;  // PACKET_IGNORE_OUTGOING
-constexpr int kBufferBytes = 32 << 20;     // a train costs the socket twice its size
+constexpr Duration kDownPeriod = 200ms;
+constexpr int kBufferBytes = 32 << 20;  // a train costs the socket twice its size
 
 std::uint16_t to_network_order(std::uint16_t v) {
   std::uint8_t raw[2];
@@ -150,6 +151,7 @@ Result<void> PacketLink::set_socket_options() {
   if (bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     return failed("bind");
   }
+  down_timer_ = loop_.make_timer([this] { look_after_device(); });
   watch_ = loop_.watch(fd_, {.readable = true}, [this](FdEvents) { on_readable(); });
   return {};
 }
@@ -189,17 +191,33 @@ void PacketLink::on_receive_error(int error) {
   switch (error) {
     case EAGAIN:
     case EINTR:
-    case ENETDOWN:
-      return;  // it may come up again
+      return;
     case EINVAL:
       ++frames_refused_;
       return;
+    case ENETDOWN:
+      look_after_device();
+      return;
     default:
-      break;
+      fail_for_good(std::strerror(error));
   }
+}
+
+// The kernel says when a device goes down, but not when it then is removed.
+void PacketLink::look_after_device() {
+  char name[IF_NAMESIZE];
+  if (if_indextoname(static_cast<unsigned>(device_index_), name) == nullptr) {
+    fail_for_good("it was removed");
+    return;
+  }
+  const Result<NetDevice> device = NetDevice::find(name);
+  if (!device || !device->is_up()) down_timer_->start(loop_.now() + kDownPeriod);
+}
+
+void PacketLink::fail_for_good(const std::string& reason) {
   watch_->set_interest({});
   if (on_failure_) {
-    on_failure_({ErrorCode::kUnavailable, description() + " is gone: " + std::strerror(error)});
+    on_failure_({ErrorCode::kUnavailable, description() + " is gone: " + reason});
   }
 }
 

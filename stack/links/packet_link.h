@@ -76,6 +76,8 @@ class PacketLink : public Link {
   void on_readable();
   bool read_batch();  // false when there is no more
   void on_receive_error(int error);
+  void look_after_device();
+  void fail_for_good(const std::string& reason);
   void take(Slot& slot, std::size_t size, bool truncated);
   void write(Frame frame);
 
@@ -94,6 +96,7 @@ class PacketLink : public Link {
   std::uint64_t frames_overrun_ = 0;
   std::function<void(Error)> on_failure_;
   std::unique_ptr<FdWatch> watch_;
+  std::unique_ptr<Timer> down_timer_;  // looks after a device that is down
 };
 
 }  // namespace migd

@@ -40,6 +40,7 @@ class TunLink : public Link {
   void set_receiver(FrameSink* receiver) override { receiver_ = receiver; }
   std::uint64_t frames_dropped() const override { return frames_dropped_; }
 
+  int fd() const { return fd_; }  // for passing on to the next process
   // Frames that came in with a header that we do not understand.
   std::uint64_t frames_refused() const { return frames_refused_; }
   // Told once when the device has gone for good; nothing comes any more.
