@@ -49,8 +49,7 @@ void claim(Draft& draft, TableReader& reader, Place place, std::string_view key,
   const auto [found, fresh] = draft.owners.emplace(what, owner);
   if (fresh) return;
   const bool same = found->second == owner;
-  reader.complain(place, key,
-                  what + " is taken already" + (same ? "" : ", by " + found->second));
+  reader.complain(place, key, what + " is taken already" + (same ? "" : ", by " + found->second));
 }
 
 Result<Config> read_config(std::string_view toml, const std::string& path, SecretPolicy secrets,

@@ -10,18 +10,14 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "cli/node_options.h"
+#include "stack/links/fault_line.h"
 
 namespace migd {
 
-// What the fault injector does to the packets of a link, in both directions. Probabilities 0 to 1.
+// What the fault injector does to the packets of a link, in both directions.
 struct FaultConfig {
-  double loss = 0;
-  double duplicate = 0;
-  double reorder = 0;  // held back until `delay` is over, while others pass
-  double corrupt = 0;  // one bit of the packet is turned
-  Duration delay{};
-  Duration jitter{};
-  std::uint64_t seed = 1;
+  FaultOptions options;
+  std::uint64_t seed = 1;  // the same seed, the same faults
 };
 
 struct LinkConfig {

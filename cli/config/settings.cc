@@ -22,12 +22,13 @@ std::string read_device(TableReader& link, std::string_view key) {
 }
 
 void read_fault(TableReader& table, FaultConfig& fault) {
-  fault.loss = table.probability("loss").value_or(0);
-  fault.duplicate = table.probability("duplicate").value_or(0);
-  fault.reorder = table.probability("reorder").value_or(0);
-  fault.corrupt = table.probability("corrupt").value_or(0);
-  if (const auto delay = table.duration("delay", 0s, 10s)) fault.delay = delay->value;
-  if (const auto jitter = table.duration("jitter", 0s, 10s)) fault.jitter = jitter->value;
+  FaultOptions& options = fault.options;
+  options.loss = table.probability("loss").value_or(0);
+  options.corruption = table.probability("corrupt").value_or(0);
+  options.duplication = table.probability("duplicate").value_or(0);
+  options.reordering = table.probability("reorder").value_or(0);
+  if (const auto delay = table.duration("delay", 0s, 10s)) options.delay = delay->value;
+  if (const auto jitter = table.duration("jitter", 0s, 10s)) options.jitter = jitter->value;
   if (const auto seed = table.integer("seed", kOptional, 0, INT64_MAX)) {
     fault.seed = static_cast<std::uint64_t>(seed->value);
   }

@@ -80,10 +80,10 @@ TEST(Config, SettingsOfThisNodeAlone) {
   EXPECT_EQ(config->link.mtu, 1400);
   EXPECT_EQ(config->link.pcap_path, "/nowhere/all.pcap");
   ASSERT_TRUE(config->link.fault);
-  EXPECT_EQ(config->link.fault->loss, 0.5);
-  EXPECT_EQ(config->link.fault->reorder, 1.0);
-  EXPECT_EQ(config->link.fault->delay, 5ms);
-  EXPECT_EQ(config->link.fault->jitter, 1ms);
+  EXPECT_EQ(config->link.fault->options.loss, 0.5);
+  EXPECT_EQ(config->link.fault->options.reordering, 1.0);
+  EXPECT_EQ(config->link.fault->options.delay, 5ms);
+  EXPECT_EQ(config->link.fault->options.jitter, 1ms);
   EXPECT_EQ(config->link.fault->seed, 7u);
   EXPECT_EQ(config->admin.socket_path, "/nowhere/a.sock");
   EXPECT_EQ(config->log.format, LogFormat::kJson);

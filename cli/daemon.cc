@@ -1,0 +1,164 @@
+#include "cli/daemon.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <ostream>
+
+#include "app/files/posix_file_store.h"
+#include "base/random.h"
+#include "base/uv/uv_loop.h"
+#include "base/uv/uv_stream.h"
+#include "cli/admin/admin_server.h"
+#include "cli/keys.h"
+#include "cli/node.h"
+#include "cli/open_link.h"
+#include "cli/version.h"
+
+namespace migd {
+namespace {
+
+// In the order in which it is made; it goes the other way round.
+class Daemon {
+ public:
+  explicit Daemon(Config config)
+      : config_(std::move(config)),
+        log_(make_log(config_.log.format, config_.log.level, config_.log.file_path)) {}
+
+  // Everything up, or the error.
+  Result<void> start() {
+    for (const std::string& warning : config_.warnings) {
+      log_->warn("configuration", {{"text", warning}});
+    }
+    // The socket first: it tells a second daemon of this configuration that there is one.
+    if (Result<void> listening = listen(); !listening) return listening;
+    Result<OpenedLink> opened = open_link(config_.link, loop_, pool_, [this](const Error& error) {
+      log_->write(LogLevel::kError, "link_lost", {{"reason", error.text}});
+      end(kExitFailed);
+    });
+    if (!opened) return tl::unexpected(opened.error());
+    link_ = std::move(*opened);
+    return start_node();
+  }
+
+  int run() {
+    for (const int signal_number : {SIGTERM, SIGINT}) {
+      loop_.on_signal(signal_number, [this] { end(kExitDone); });
+    }
+    loop_.run();
+    log_->info("stopped", {{"node", config_.node.self.name}});
+    return exit_code_;
+  }
+
+ private:
+  Result<void> listen() {
+    const std::string& path = config_.admin.socket_path;
+    std::error_code ignored;  // if it cannot be made, the socket cannot, and says why
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
+    Result<std::unique_ptr<StreamListener>> listener = streams_.listen(
+        {StreamAddress::Kind::kUnix, path, 0}, [this](std::unique_ptr<StreamSocket> socket) {
+          if (server_ != nullptr) server_->accept(std::move(socket));
+        });
+    if (!listener) {
+      return fail(listener.error().code, "admin socket: " + listener.error().text);
+    }
+    listener_ = std::move(*listener);
+    return {};
+  }
+
+  Result<void> start_node() {
+    NodeOptions options = config_.node;
+    // Without peers nobody needs to know the key, so the configuration need not name one.
+    if (options.secret_keys.empty()) options.secret_keys.push_back(make_secret_key(rng_));
+    Result<std::unique_ptr<Node>> node =
+        Node::create(options, {*link_.link, loop_, rng_, *log_, files_, streams_, pool_,
+                               [] { return static_cast<std::int64_t>(std::time(nullptr)); }});
+    if (!node) return tl::unexpected(node.error());
+    node_ = std::move(*node);
+    AdminServerOptions admin{options.self.name, {}, options.migration_timeout};
+    admin.names[options.self.id] = options.self.name;
+    for (const PeerOptions& peer : options.peers)
+      admin.names[peer.info.id] = peer.info.name;
+    server_ = std::make_unique<AdminServer>(std::move(admin), loop_, *node_);
+    log_->info("started", {{"node", options.self.name},
+                           {"version", std::string(kVersion)},
+                           {"link", link_.link->description()},
+                           {"admin", config_.admin.socket_path}});
+    return {};
+  }
+
+  void end(int exit_code) {
+    exit_code_ = exit_code;
+    if (node_ != nullptr) node_->shut_down();
+    loop_.stop();
+  }
+
+  const Config config_;
+  std::unique_ptr<Log> log_;
+  SystemRng rng_;
+  PosixFileStore files_;
+  std::shared_ptr<FramePool> pool_ = FramePool::create();
+  UvLoop loop_;
+  UvStreamNetwork streams_{loop_};
+  OpenedLink link_;
+  std::unique_ptr<Node> node_;
+  std::unique_ptr<AdminServer> server_;
+  std::unique_ptr<StreamListener> listener_;
+  int exit_code_ = kExitDone;
+};
+
+// The relay has one descriptor for each connection.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// Whoever waits may have gone: that is no reason not to run.
+void say_ready(int fd) {
+  while (write(fd, "\n", 1) < 0 && errno == EINTR) {
+  }
+  close(fd);
+}
+
+int exit_code_of(const Error& error) {
+  const bool by_configuration = error.code == ErrorCode::kInvalidArgument ||
+                                error.code == ErrorCode::kNotFound ||
+                                error.code == ErrorCode::kPermission;
+  return by_configuration ? kExitUsage : kExitFailed;
+}
+
+}  // namespace
+
+int run_daemon(const RunOptions& options, Console& console) {
+  const auto refuse = [&console](const std::string& text, int code) {
+    console.err << text << "\n";
+    return code;
+  };
+  if (options.ready_fd && fcntl(*options.ready_fd, F_SETFD, FD_CLOEXEC) != 0) {
+    return refuse("migd: --ready-fd " + std::to_string(*options.ready_fd) + ": " +
+                      std::strerror(errno) + " (see migd --help)",
+                  kExitUsage);
+  }
+  Result<Config> config = load_config(options.config_path, SecretPolicy::kRequire);
+  if (!config) return refuse(config.error().text, kExitUsage);
+
+  std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
+  Daemon daemon(std::move(*config));
+  if (const Result<void> started = daemon.start(); !started) {
+    return refuse("migd: " + started.error().text, exit_code_of(started.error()));
+  }
+  if (options.ready_fd) say_ready(*options.ready_fd);
+  return daemon.run();
+}
+
+}  // namespace migd
