@@ -49,6 +49,7 @@ void AdminSession::parse() {
 void AdminSession::close_after_sending() {
   state_ = State::kClosing;
   timer_->start(loop_.now() + kSendTimeout);
+  socket_->pause_reading(false);  // to hear of a client that has left
   socket_->shutdown_write();
 }
 

@@ -1,0 +1,73 @@
+// A node that only says what a test tells it to say.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/admin_service.h"
+
+namespace migd {
+
+inline ConnectionRow make_row(std::uint64_t counter, std::string service = "web",
+                              std::string owner = "a") {
+  ConnectionRow row;
+  row.id = {NodeId{1}, Boot{7}, counter};
+  row.epoch = Epoch{1};
+  row.tuple = {*Endpoint::parse("10.77.100.1:80"), *Endpoint::parse("10.77.99.2:40001")};
+  row.service = std::move(service);
+  row.application = "files";
+  row.state = "ESTABLISHED";
+  row.owner_node = std::move(owner);
+  row.bytes_in = 120;
+  row.bytes_out = 4u << 20;
+  row.age = 5s;
+  row.rtt = 350us;
+  return row;
+}
+
+inline MigrateReport make_report() {
+  MigrateReport report;
+  report.connection = {NodeId{1}, Boot{7}, 3};
+  report.epoch = Epoch{2};
+  report.from = "a";
+  report.to = "b";
+  report.blob_bytes = 1234;
+  report.freeze = 412us;
+  report.stages = {{"requested", 0us}, {"frozen", 10us}, {"activated", 422us}};
+  return report;
+}
+
+class FakeAdminService : public AdminService {
+ public:
+  struct Asked {
+    std::string id, node;
+    Duration timeout{};
+  };
+
+  StatusReport status() override { return report; }
+  std::vector<ConnectionRow> connections() override { return rows; }
+  void migrate(std::string id_or_prefix, std::string node_name, Duration timeout,
+               std::function<void(MigrateReport)> done) override {
+    asked.push_back({std::move(id_or_prefix), std::move(node_name), timeout});
+    if (answer_at_once) {
+      done(*answer_at_once);
+    } else {
+      unanswered.push_back(std::move(done));
+    }
+  }
+  void subscribe_events(std::function<void(const Message&, Instant)> on_event) override {
+    emit = std::move(on_event);
+  }
+  std::string metrics_text() override { return metrics; }
+
+  StatusReport report;
+  std::vector<ConnectionRow> rows;
+  std::string metrics = "migd_connections_opened_total 3\n";
+  std::optional<MigrateReport> answer_at_once;
+  std::vector<Asked> asked;
+  std::vector<std::function<void(MigrateReport)>> unanswered;
+  std::function<void(const Message&, Instant)> emit;
+};
+
+}  // namespace migd
