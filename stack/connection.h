@@ -29,12 +29,12 @@ class Connection;
 
 // Why a connection cannot move now; a set, shown to the user and counted.
 enum class Blocker : std::uint16_t {
-  kAppBusy = 1 << 0,        // the application is in the middle of something only it can finish
-  kMoving = 1 << 1,         // a migration is under way
+  kAppBusy = 1 << 0,           // the application is in the middle of something only it can finish
+  kMoving = 1 << 1,            // a migration is under way
   kStateUnsupported = 1 << 2,  // this TCP state does not travel yet
-  kClosing = 1 << 3,        // the connection is about to end
+  kClosing = 1 << 3,           // the connection is about to end
   kBlobTooLarge = 1 << 4,
-  kNoTarget = 1 << 5,       // the target is unknown, down or this node itself
+  kNoTarget = 1 << 5,  // the target is unknown, down or this node itself
   kQuarantined = 1 << 6,
 };
 using Blockers = std::uint16_t;  // a union of Blocker bits; 0: it can move
@@ -48,13 +48,14 @@ class ConnectionHandler {
  public:
   virtual ~ConnectionHandler() = default;
 
-  virtual void on_readable(Connection& connection) = 0;  // more unread data than before
-  virtual void on_writable(Connection& connection) = 0;  // write() will take bytes again
+  virtual void on_readable(Connection& connection) = 0;     // more unread data than before
+  virtual void on_writable(Connection& connection) = 0;     // write() will take bytes again
   virtual void on_peer_closed(Connection& connection) = 0;  // FIN; unread data may still be there
   virtual void on_closed(Connection& connection, CloseReason reason) = 0;
 
-  // Migration, called by the shim (the stack calls none of these). What only the application knows must travel as bytes that the
-  // target's application of that name understands; capture_state() changes nothing.
+  // Migration, called by the shim (the stack calls none of these). What only the application knows
+  // must travel as bytes that the target's application of that name understands; capture_state()
+  // changes nothing.
   virtual Blockers blockers() const { return 0; }
   virtual Bytes capture_state() const { return {}; }
   virtual void on_frozen(Connection& /*connection*/) {}

@@ -34,24 +34,24 @@ struct TcpSnapshot {
   TcpState state = TcpState::kEstablished;
 
   // ---- sending (RFC 9293 3.3.1) ----
-  SeqNum send_unacknowledged;      // SND.UNA
-  SeqNum send_next;                // SND.NXT; may count a FIN
-  std::uint32_t send_window = 0;   // as scaled, in bytes
+  SeqNum send_unacknowledged;     // SND.UNA
+  SeqNum send_next;               // SND.NXT; may count a FIN
+  std::uint32_t send_window = 0;  // as scaled, in bytes
   std::uint32_t send_window_max = 0;
   SeqNum send_wl1, send_wl2;
   std::uint8_t send_scale = 0;
-  Bytes send_data;                    // from SND.UNA on: first what is in flight, then what is unsent
-  std::uint32_t send_in_flight = 0;   // how many bytes of send_data have been sent
-  std::uint32_t send_lost = 0;        // so many of those, the last, are lost and will be sent again
-  std::optional<SeqNum> fin_sequence; // set once our FIN is queued or sent
+  Bytes send_data;  // from SND.UNA on: first what is in flight, then what is unsent
+  std::uint32_t send_in_flight = 0;  // how many bytes of send_data have been sent
+  std::uint32_t send_lost = 0;       // so many of those, the last, are lost and will be sent again
+  std::optional<SeqNum> fin_sequence;  // set once our FIN is queued or sent
   std::uint32_t send_buffer_limit = 0;
 
   // ---- receiving ----
-  SeqNum receive_next;              // RCV.NXT; counts the peer's FIN when that was received
-  SeqNum announced_right_edge;      // never to be taken back
+  SeqNum receive_next;          // RCV.NXT; counts the peer's FIN when that was received
+  SeqNum announced_right_edge;  // never to be taken back
   std::uint8_t receive_scale = 0;
   std::uint32_t receive_window_limit = 0;  // the most the peer may have us hold
-  Bytes unread;                     // acknowledged, not consumed: the bytes before RCV.NXT (and FIN)
+  Bytes unread;  // acknowledged, not consumed: the bytes before RCV.NXT (and FIN)
   bool peer_fin_received = false;
   struct OutOfOrder {
     SeqNum first;
@@ -62,42 +62,43 @@ struct TcpSnapshot {
   struct SackBlock {
     SeqNum left, right;
   };
-  std::vector<SackBlock> sack_blocks;    // as last announced, most recent first (RFC 2018 section 4)
-  bool ack_pending = false;              // a delayed ACK was owed
+  std::vector<SackBlock> sack_blocks;  // as last announced, most recent first (RFC 2018 section 4)
+  bool ack_pending = false;            // a delayed ACK was owed
 
   // ---- negotiated options, and no others ----
-  std::uint16_t mss = 0;        // what the peer may be sent in one segment, options not counted
+  std::uint16_t mss = 0;  // what the peer may be sent in one segment, options not counted
   bool window_scaling = false;
   bool timestamps = false;
   bool sack = false;
-  std::uint32_t ts_recent = 0;          // RFC 7323 TS.Recent
+  std::uint32_t ts_recent = 0;  // RFC 7323 TS.Recent
   SeqNum ts_last_ack_sent;
-  Duration ts_recent_age{};             // for RFC 7323 5.5
-  std::uint32_t ts_clock = 0;           // the ticks part of the TSval that would be sent now
+  Duration ts_recent_age{};    // for RFC 7323 5.5
+  std::uint32_t ts_clock = 0;  // milliseconds; the TSval sent now is this without its low
+                               // six bits (stack/timestamp_clock.h)
 
   // ---- round trip, congestion, retransmission ----
   bool rtt_known = false;
   Duration srtt{}, rttvar{}, rto{};
-  std::uint8_t retransmissions = 0;     // of the segment at SND.UNA, in a row
+  std::uint8_t retransmissions = 0;  // of the segment at SND.UNA, in a row
   std::uint8_t duplicate_acks = 0;
   std::uint32_t cwnd = 0, ssthresh = 0, cwnd_bytes_acked = 0;
   bool in_fast_recovery = false, in_rto_recovery = false;
-  SeqNum recovery_end;                  // valid in RTO recovery
+  SeqNum recovery_end;  // valid in RTO recovery
 
   // ---- probes and timers ----
-  std::uint8_t persist_backoff = 0;     // 0: not probing a zero window
+  std::uint8_t persist_backoff = 0;  // 0: not probing a zero window
   std::uint8_t persist_probes = 0;
   bool keepalive = false;
   Duration keepalive_idle{}, keepalive_interval{};
   std::uint32_t keepalive_count = 0;
   std::uint8_t keepalive_probes_sent = 0;
-  Duration idle{};                      // since the last segment from the peer
-  Duration time_in_state{};             // for FIN_WAIT_2, LAST_ACK, TIME_WAIT, SYN_RCVD
+  Duration idle{};           // since the last segment from the peer
+  Duration time_in_state{};  // for FIN_WAIT_2, LAST_ACK, TIME_WAIT, SYN_RCVD
 
   // ---- the socket and IP ----
   bool no_delay = true;
-  bool read_closed = false;             // the application wants no more data
-  bool write_closed = false;            // the application has ended its writing half
+  bool read_closed = false;   // the application wants no more data
+  bool write_closed = false;  // the application has ended its writing half
   std::uint8_t traffic_class = 0, hop_limit = 64;
 
   // ---- history ----

@@ -43,9 +43,9 @@ struct StackOptions {
   NodeId node;
   Boot boot;
   LinkCapabilities link;
-  std::uint32_t window = 1u << 20;             // receive window limit of a connection, bytes
-  std::uint32_t send_buffer = 1u << 20;        // send buffer limit of a connection, bytes
-  std::uint32_t unsent_low_water = 128u << 10; // writable() is 0 while this much is unsent
+  std::uint32_t window = 1u << 20;              // receive window limit of a connection, bytes
+  std::uint32_t send_buffer = 1u << 20;         // send buffer limit of a connection, bytes
+  std::uint32_t unsent_low_water = 128u << 10;  // writable() is 0 while this much is unsent
   bool timestamps = true;
   bool sack = true;
   bool window_scaling = true;
@@ -54,7 +54,7 @@ struct StackOptions {
   Duration delayed_ack = 40ms;
   Duration fin_wait_2 = 60s;
   Duration time_wait = 60s;
-  std::uint16_t backlog = 1024;                // half-open connections of a listener
+  std::uint16_t backlog = 1024;  // half-open connections of a listener
   std::uint32_t connections_max = 1u << 20;
 };
 
@@ -140,6 +140,12 @@ class Stack {
   virtual void shut_down(Instant now) = 0;
 
   virtual const DropCounters& drops() const = 0;
+
+ protected:
+  static FrozenConnection grant(Connection& connection) { return FrozenConnection(&connection); }
+  static Connection& redeem(FrozenConnection& frozen) {
+    return *std::exchange(frozen.connection_, nullptr);
+  }
 };
 
 }  // namespace migd

@@ -22,8 +22,8 @@ void migd_lwip_assertion_failed(const char *message, const char *file, int line)
 
 struct ip_globals ip_data;
 const ip_addr_t ip_addr_any_type = IPADDR_ANY_TYPE_INIT;
-struct netif *netif_default;
 static struct netif the_netif;
+struct netif *netif_default = &the_netif;
 
 static struct netif *route(void) {
   the_netif.mtu = migd_lwip.mtu;

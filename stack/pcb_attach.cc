@@ -1,0 +1,180 @@
+#include "stack/pcb_attach.h"
+
+#include <algorithm>
+
+#include "stack/segment_builder.h"
+#include "stack/snapshot_rules.h"
+
+namespace migd {
+namespace {
+
+tcp_state to_lwip(TcpState state) {
+  switch (state) {
+    case TcpState::kSynReceived:
+      return SYN_RCVD;
+    case TcpState::kEstablished:
+      return ESTABLISHED;
+    case TcpState::kCloseWait:
+      return CLOSE_WAIT;
+    case TcpState::kFinWait1:
+      return FIN_WAIT_1;
+    case TcpState::kFinWait2:
+      return FIN_WAIT_2;
+    case TcpState::kClosing:
+      return CLOSING;
+    case TcpState::kLastAck:
+      return LAST_ACK;
+    case TcpState::kTimeWait:
+      return TIME_WAIT;
+  }
+  return CLOSED;
+}
+
+tcpflags_t flags_of(const TcpSnapshot& s) {
+  tcpflags_t flags = 0;
+  const auto set = [&flags](bool condition, tcpflags_t flag) {
+    if (condition) flags = static_cast<tcpflags_t>(flags | flag);
+  };
+  set(s.no_delay, TF_NODELAY);
+  set(s.read_closed, TF_RXCLOSED);
+  set(s.fin_sequence.has_value(), TF_FIN);
+  set(s.window_scaling, TF_WND_SCALE);
+  set(s.timestamps, TF_TIMESTAMP);
+  set(s.sack, TF_SACK);
+  set(s.in_fast_recovery, TF_INFR);
+  set(s.in_rto_recovery, TF_RTO);
+  return flags;
+}
+
+void fill_identity(const TcpSnapshot& s, tcp_pcb& pcb) {
+  pcb.local_ip = to_lwip(s.tuple.local.address);
+  pcb.local_port = s.tuple.local.port;
+  pcb.remote_ip = to_lwip(s.tuple.peer.address);
+  pcb.remote_port = s.tuple.peer.port;
+  pcb.state = to_lwip(s.state);
+  pcb.flags = flags_of(s);
+  pcb.tos = s.traffic_class;
+  pcb.ttl = s.hop_limit;
+}
+
+void fill_receiving(const TcpSnapshot& s, tcp_pcb& pcb) {
+  pcb.rcv_nxt = s.receive_next.value();
+  pcb.rcv_scale = s.receive_scale;
+  // What is promised, and what is held out of order, is in the window whatever the limit says.
+  const auto unread = static_cast<std::uint32_t>(s.unread.size());
+  std::uint32_t window = s.receive_window_limit - std::min(s.receive_window_limit, unread);
+  const auto reaches = [&](SeqNum end) {
+    window = std::max(window, static_cast<std::uint32_t>(std::max(end - s.receive_next, 0)));
+  };
+  reaches(s.announced_right_edge);
+  if (!s.out_of_order.empty()) {
+    const TcpSnapshot::OutOfOrder& last = s.out_of_order.back();
+    reaches(last.first + static_cast<std::uint32_t>(last.data.size()) + (last.fin ? 1u : 0u));
+  }
+  pcb.rcv_wnd = window;
+  pcb.rcv_ann_right_edge = s.announced_right_edge.value();
+  pcb.rcv_ann_wnd =
+      static_cast<std::uint32_t>(std::max(s.announced_right_edge - s.receive_next, 0));
+  for (std::size_t i = 0; i < s.sack_blocks.size(); ++i) {
+    pcb.rcv_sacks[i] = {s.sack_blocks[i].left.value(), s.sack_blocks[i].right.value()};
+  }
+  pcb.ts_recent = s.ts_recent;
+  pcb.ts_lastacksent = s.ts_last_ack_sent.value();
+}
+
+void fill_sending(const TcpSnapshot& s, std::uint16_t mss, tcp_pcb& pcb) {
+  const auto data = static_cast<std::uint32_t>(s.send_data.size());
+  pcb.mss = mss;
+  pcb.lastack = s.send_unacknowledged.value();
+  pcb.snd_nxt = s.send_next.value();
+  pcb.snd_lbb = fin_acknowledged(s) ? pcb.lastack
+                                    : pcb.lastack + data + (s.fin_sequence.has_value() ? 1u : 0u);
+  pcb.snd_buf = s.send_buffer_limit - data;
+  pcb.snd_wnd = s.send_window;
+  pcb.snd_wnd_max = s.send_window_max;
+  pcb.snd_wl1 = s.send_wl1.value();
+  pcb.snd_wl2 = s.send_wl2.value();
+  pcb.snd_scale = s.send_scale;
+  pcb.nrtx = s.retransmissions;
+  pcb.dupacks = s.duplicate_acks;
+  pcb.cwnd = std::max<std::uint32_t>(s.cwnd, mss);  // less than a segment would never send one
+  pcb.ssthresh = s.ssthresh;
+  pcb.bytes_acked = s.cwnd_bytes_acked;
+  pcb.rto_end = s.recovery_end.value();
+}
+
+void fill_keep_alive(const TcpSnapshot& s, tcp_pcb& pcb) {
+  if (s.keepalive) ip_set_option(&pcb, SOF_KEEPALIVE);
+  pcb.keep_idle = static_cast<u32_t>(to_milliseconds(s.keepalive_idle));
+  pcb.keep_intvl = static_cast<u32_t>(to_milliseconds(s.keepalive_interval));
+  pcb.keep_cnt = s.keepalive_count;
+  pcb.keep_cnt_sent = s.keepalive_probes_sent;
+}
+
+bool queue_syn_ack(tcp_pcb& pcb) {
+  pcb.snd_lbb = pcb.lastack;
+  if (tcp_enqueue_flags(&pcb, TCP_SYN | TCP_ACK) != ERR_OK) return false;
+  pcb.unacked = pcb.unsent;
+  pcb.unsent = nullptr;
+  return true;
+}
+
+// In flight and taken for delivered: on the queue of the unacknowledged. Lost, or never sent: on
+// that of the unsent, from where it is sent as the windows allow.
+bool queue_data(const TcpSnapshot& s, tcp_pcb& pcb) {
+  const bool probing = s.persist_backoff > 0;
+  const std::uint32_t in_flight = probing ? 0 : s.send_in_flight - s.send_lost;
+  const bool fin_waits = s.fin_sequence.has_value() && !fin_acknowledged(s);
+  const bool fin_in_flight = fin_waits && fin_sent(s) && s.send_lost == 0 && !probing;
+  const ByteView data(s.send_data);
+  return append_segments(pcb, pcb.unacked, s.send_unacknowledged, data.first(in_flight),
+                         fin_in_flight) &&
+         append_segments(pcb, pcb.unsent, s.send_unacknowledged + in_flight,
+                         data.subspan(in_flight), fin_waits && !fin_in_flight);
+}
+
+bool queue_out_of_order(const TcpSnapshot& s, tcp_pcb& pcb) {
+  tcp_seg** end = &pcb.ooseq;
+  for (const TcpSnapshot::OutOfOrder& range : s.out_of_order) {
+    if (!append_out_of_order(pcb, end, range.first, range.data, range.fin)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::uint16_t mss_on_link(const TcpSnapshot& snapshot, std::uint16_t mtu) {
+  const int headers = snapshot.tuple.local.address.is_v4() ? 40 : 60;
+  return static_cast<std::uint16_t>(std::min({int{snapshot.mss}, mtu - headers, TCP_MSS}));
+}
+
+tcp_pcb* make_pcb(const TcpSnapshot& snapshot, std::uint16_t mss, tcp_pcb_listen* listener) {
+  tcp_pcb* const pcb = tcp_alloc(TCP_PRIO_NORMAL);
+  if (pcb == nullptr) return nullptr;
+  fill_identity(snapshot, *pcb);
+  fill_receiving(snapshot, *pcb);
+  fill_sending(snapshot, mss, *pcb);
+  fill_keep_alive(snapshot, *pcb);
+
+  bool complete = segments_of(*pcb, snapshot.send_data.size()) < TCP_SND_QUEUELEN;
+  if (snapshot.state == TcpState::kSynReceived) {
+    pcb->listener = listener;
+    complete = complete && queue_syn_ack(*pcb);
+  } else {
+    complete = complete && queue_data(snapshot, *pcb) && queue_out_of_order(snapshot, *pcb);
+  }
+  if (!complete) {
+    tcp_pcb_purge(pcb);
+    tcp_free(pcb);
+    return nullptr;
+  }
+  pcb->rtime = pcb->unacked != nullptr ? 0 : -1;
+  if (pcb->unsent != nullptr && pcb->unacked == nullptr) {
+    pcb->persist_backoff = snapshot.persist_backoff;
+    pcb->persist_probe = snapshot.persist_probes;
+  }
+  tcp_update_rcv_ann_wnd(pcb);  // announces what has become free, when the time comes
+  return pcb;
+}
+
+}  // namespace migd

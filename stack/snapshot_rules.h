@@ -1,0 +1,17 @@
+// What must hold in a TcpSnapshot before any of it is used. A snapshot comes from another node: it
+// may be broken, or made up to trip an assertion of lwIP.
+#pragma once
+
+#include "base/result.h"
+#include "stack/snapshot.h"
+
+namespace migd {
+
+// An error of kProtocol names the first rule that is broken.
+Result<void> check_snapshot(const TcpSnapshot& snapshot);
+
+// Whether our FIN, if there is one, has been sent, and whether it was acknowledged.
+bool fin_sent(const TcpSnapshot& snapshot);
+bool fin_acknowledged(const TcpSnapshot& snapshot);
+
+}  // namespace migd

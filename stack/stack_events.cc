@@ -1,0 +1,138 @@
+// StackImpl: what is told to handlers, and what they wrote on its way out.
+#include <algorithm>
+
+#include "stack/stack_impl.h"
+
+namespace migd {
+namespace {
+
+// What tcp_recved() does, except that the ACK waits until everything that belongs into the same
+// segment is there. The peer is told when it may send much more than it knows of, or when it knows
+// of nothing (RFC 9293 3.8.6.2.2).
+void open_window(tcp_pcb* pcb, std::uint32_t consumed) {
+  const std::uint32_t most = TCP_WND_MAX(pcb);
+  pcb->rcv_wnd = std::max(pcb->rcv_wnd, std::min(pcb->rcv_wnd + consumed, most));
+  const std::int32_t announced = SeqNum(pcb->rcv_ann_right_edge) - SeqNum(pcb->rcv_nxt);
+  const std::uint32_t more = tcp_update_rcv_ann_wnd(pcb);
+  if (pcb->state != ESTABLISHED && pcb->state != FIN_WAIT_1 && pcb->state != FIN_WAIT_2) return;
+  const std::uint32_t mss = pcb->mss;
+  const bool much = more >= std::min(most / 4, 4 * mss);
+  const bool blocked = announced < pcb->mss && more >= std::min(most / 2, mss);
+  if (much || blocked) tcp_ack_now(pcb);
+}
+
+}  // namespace
+
+void StackImpl::queue_event(TcpConnection& connection) {
+  if (connection.event_queued_ || !connection.events_.any()) return;
+  connection.event_queued_ = true;
+  connection.next_event_ = nullptr;
+  (last_event_ != nullptr ? last_event_->next_event_ : first_event_) = &connection;
+  last_event_ = &connection;
+}
+
+void StackImpl::touch(TcpConnection& connection) {
+  if (connection.touched_) return;
+  connection.touched_ = true;
+  touched_.push_back(&connection);
+}
+
+void StackImpl::deliver_events(Instant now) {
+  advance(now);
+  if (delivering_) return;  // from inside a handler or a sink: the outer call goes on until the end
+  delivering_ = true;
+  do {
+    while (first_event_ != nullptr) {
+      TcpConnection& connection = *first_event_;
+      first_event_ = connection.next_event_;
+      if (first_event_ == nullptr) last_event_ = nullptr;
+      connection.event_queued_ = false;
+      while (deliver_one(connection)) {
+      }
+    }
+    flush_touched();
+    send_outgoing();
+  } while (first_event_ != nullptr || !touched_.empty());
+  delivering_ = false;
+}
+
+bool StackImpl::deliver_one(TcpConnection& connection) {
+  ConnectionEvents& events = connection.events_;
+  if (events.opened) {
+    events.opened = false;
+    if (observer_ != nullptr) observer_->on_opened(connection);
+    return true;
+  }
+  if (connection.frozen_) return false;  // thaw() queues it again
+
+  // After a reset or a time-out nothing else matters; after an orderly end all else comes first.
+  const bool cut_off = events.closed && connection.reason_ != CloseReason::kFinished;
+  AcceptHandler* const acceptor = connection.listener_ != nullptr && connection.alive()
+                                      ? connection.listener_->handler
+                                      : nullptr;
+  ConnectionHandler* const handler = connection.handler_;
+  if (!cut_off) {
+    if (events.syn_answered) {
+      events.syn_answered = false;
+      if (acceptor != nullptr) acceptor->on_syn_answered(connection);
+      return true;
+    }
+    if (events.established) {
+      events.established = false;
+      if (acceptor != nullptr && handler == nullptr) acceptor->on_established(connection);
+      return true;
+    }
+    if (events.readable) {
+      events.readable = false;
+      if (handler != nullptr && connection.readable() > 0) handler->on_readable(connection);
+      return true;
+    }
+    if (events.peer_closed) {
+      events.peer_closed = false;
+      if (handler != nullptr && !connection.read_closed_) handler->on_peer_closed(connection);
+      return true;
+    }
+    if (events.writable) {
+      events.writable = false;
+      if (handler != nullptr && connection.writable() > 0) handler->on_writable(connection);
+      return true;
+    }
+  }
+  if (events.closed) {
+    const bool gone = events.gone;
+    events = {};
+    events.gone = gone;
+    connection.handler_ = nullptr;
+    if (handler != nullptr) handler->on_closed(connection, connection.reason_);
+    return true;
+  }
+  if (events.gone) {
+    if (observer_ != nullptr) observer_->on_gone(connection, connection.reason_);
+    destroy(connection);
+  }
+  return false;
+}
+
+void StackImpl::flush_touched() {
+  for (std::size_t i = 0; i < touched_.size(); ++i) {  // flushing may touch others
+    if (touched_[i] != nullptr) flush(*touched_[i]);
+  }
+  touched_.clear();
+}
+
+void StackImpl::flush(TcpConnection& connection) {
+  connection.touched_ = false;
+  if (!connection.alive() || connection.frozen_) return;
+  const std::uint32_t consumed = std::exchange(connection.consumed_, 0);
+  const bool ack_soon = connection.ack_soon_;
+  connection.ack_soon_ = false;
+  serve(connection, [&connection, consumed, ack_soon] {
+    tcp_pcb* const pcb = connection.pcb_;
+    if (consumed > 0) open_window(pcb, consumed);
+    if (ack_soon && (pcb->flags & TF_ACK_DELAY) != 0) tcp_ack_now(pcb);
+    tcp_output(pcb);
+    if (connection.ack_owed_) tcp_send_empty_ack(pcb);
+  });
+}
+
+}  // namespace migd

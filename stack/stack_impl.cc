@@ -1,0 +1,273 @@
+#include "stack/stack_impl.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/limits.h"
+
+namespace migd {
+namespace {
+
+SipKey make_key(Rng& rng) {
+  SipKey key;
+  rng.fill(key);
+  return key;
+}
+
+// The smallest shift with which the window field can say `window`.
+std::uint8_t scale_for(std::uint32_t window) {
+  std::uint8_t scale = 0;
+  while (window >> scale > 0xffff)
+    ++scale;
+  return scale;
+}
+
+}  // namespace
+
+std::unique_ptr<Stack> Stack::create(const StackOptions& options, FrameSink& output,
+                                     std::shared_ptr<FramePool> pool, Rng& rng, Metrics& metrics,
+                                     Instant now) {
+  return std::make_unique<StackImpl>(options, output, std::move(pool), rng, metrics, now);
+}
+
+FrozenConnection::~FrozenConnection() {
+  // After Stack::shut_down() there is nothing left to thaw or release.
+  MIGD_CHECK(connection_ == nullptr || !static_cast<TcpConnection*>(connection_)->alive());
+}
+
+StackImpl::StackImpl(const StackOptions& options, FrameSink& output,
+                     std::shared_ptr<FramePool> pool, Rng& rng, Metrics& metrics, Instant now)
+    : options_(options),
+      timer_limits_{.min_rto = options.min_rto,
+                    .delayed_ack = options.delayed_ack,
+                    .fin_wait_2 = options.fin_wait_2,
+                    .time_wait = options.time_wait},
+      output_(output),
+      pool_(std::move(pool)),
+      rng_(rng),
+      quarantined_count_(metrics.counter("migd_stack_quarantined_connections_total")),
+      isn_key_(make_key(rng)),
+      start_(now),
+      now_(now),
+      wheel_(now),
+      table_(make_key(rng)) {
+  MIGD_CHECK(options.window > 0 && options.window <= limits::kWindowMax);
+  MIGD_CHECK(options.send_buffer > 0 && options.send_buffer <= limits::kSendBufferMax);
+  MIGD_CHECK(options.link.mtu >= limits::kMtuMin);
+  settings_.stack = this;
+  settings_.receive_window = options.window;
+  settings_.receive_slack = 0;
+  settings_.send_buffer = options.send_buffer;
+  settings_.mtu = options.link.mtu;
+  settings_.mss_reserve = limits::kEncapsulationMax;
+  settings_.receive_scale = scale_for(options.window);
+  settings_.timestamp = timestamp;
+  settings_.initial_sequence = initial_sequence;
+  settings_.output = output_segment;
+  settings_.assertion_failed = AssertionGuard::fail;
+
+  adopted_.pcb.state = LISTEN;
+  adopted_.pcb.accept = on_accepted;
+  adopted_.stack = this;
+}
+
+StackImpl::~StackImpl() {
+  while (all_ != nullptr) {
+    TcpConnection& connection = *all_;
+    if (connection.alive()) remove_pcb(connection, CloseReason::kLocalAbort);
+    destroy(connection);
+  }
+}
+
+void StackImpl::shut_down(Instant now) {
+  advance(now);
+  shut_down_ = true;
+  for (TcpConnection* c = all_; c != nullptr; c = c->next_all_) {
+    if (!c->alive()) continue;
+    if (c->frozen_) {
+      remove_pcb(*c, CloseReason::kLocalAbort);  // stays frozen: its holder may still ask
+    } else {
+      reset(*c, CloseReason::kLocalAbort);
+    }
+  }
+  send_unless_delivering();
+}
+
+// ---- connections ----
+
+const std::string* StackImpl::intern(std::string name) {
+  return &*names_.insert(std::move(name)).first;
+}
+
+Listener* StackImpl::listener_of(const Endpoint& local) {
+  const auto found = std::find_if(listeners_.begin(), listeners_.end(),
+                                  [&](const Listener& l) { return l.local == local; });
+  return found == listeners_.end() ? nullptr : &*found;
+}
+
+Result<void> StackImpl::listen(const Endpoint& local, std::string service, AcceptHandler* handler) {
+  MIGD_CHECK(handler != nullptr);
+  if (local.port == 0) return fail(ErrorCode::kInvalidArgument, "a listener needs a port");
+  if (listener_of(local) != nullptr) {
+    return fail(ErrorCode::kInvalidArgument, local.to_string() + " has a listener already");
+  }
+  Listener& listener = listeners_.emplace_back();
+  listener.stack = this;
+  listener.local = local;
+  listener.service = intern(std::move(service));
+  listener.handler = handler;
+  listener.pcb.state = LISTEN;
+  listener.pcb.prio = TCP_PRIO_NORMAL;
+  listener.pcb.local_ip = to_lwip(local.address);
+  listener.pcb.local_port = local.port;
+  listener.pcb.ttl = TCP_TTL;
+  listener.pcb.accept = on_accepted;
+  listener.pcb.callback_arg = &listener;
+  listener.pcb.ext_args[0].callbacks = &kPcbCallbacks;
+  listener.pcb.ext_args[0].data = &listener;
+  return {};
+}
+
+TcpConnection& StackImpl::make_connection(tcp_pcb* pcb, const FourTuple& tuple,
+                                          const Tenure& tenure, const std::string* service) {
+  auto* connection = new TcpConnection(*this, pcb, tuple, tenure, service);
+  pcb->callback_arg = connection;
+  pcb->ext_args[0].callbacks = &kPcbCallbacks;
+  pcb->ext_args[0].data = connection;
+  pcb->recv = on_received;
+  pcb->errf = on_error;
+  pcb->sent = nullptr;
+  pcb->poll = nullptr;
+
+  connection->next_all_ = all_;
+  if (all_ != nullptr) all_->previous_all_ = connection;
+  all_ = connection;
+  table_.insert(*connection);
+  connection->hashed_ = true;
+  return *connection;
+}
+
+void StackImpl::enter_half_open(TcpConnection& connection, Listener& listener) {
+  connection.half_open_of_ = &listener;
+  ++listener.half_open;
+  ++half_open_count_;
+}
+
+void StackImpl::leave_half_open(TcpConnection& connection) {
+  if (connection.half_open_of_ == nullptr) return;
+  --connection.half_open_of_->half_open;
+  --half_open_count_;
+  connection.half_open_of_ = nullptr;
+}
+
+void StackImpl::pcb_is_gone(TcpConnection& connection) {
+  MIGD_CHECK(!connection.alive());
+  connection.timer_.cancel();
+  leave_half_open(connection);
+  if (connection.hashed_) {
+    table_.erase(connection);
+    connection.hashed_ = false;
+  }
+  if (connection.reason_ == CloseReason::kFinished) {
+    connection.finished_ = true;
+  } else if (!connection.closed_told_) {
+    connection.closed_told_ = true;
+    connection.events_.closed = true;
+  }
+  connection.finish_if_read();
+}
+
+void StackImpl::destroy(TcpConnection& connection) {
+  MIGD_CHECK(!connection.alive());
+  if (connection.frozen_) --frozen_count_;
+  if (connection.touched_) {
+    std::replace(touched_.begin(), touched_.end(), &connection,
+                 static_cast<TcpConnection*>(nullptr));
+  }
+  if (connection.previous_all_ != nullptr) {
+    connection.previous_all_->next_all_ = connection.next_all_;
+  } else {
+    all_ = connection.next_all_;
+  }
+  if (connection.next_all_ != nullptr) {
+    connection.next_all_->previous_all_ = connection.previous_all_;
+  }
+  delete &connection;
+}
+
+void StackImpl::remove_pcb(TcpConnection& connection, CloseReason reason) {
+  connection.reason_ = reason;
+  connection.reason_known_ = true;
+  serve(connection, [&connection] {
+    tcp_pcb* const pcb = connection.pcb_;
+    if (pcb->state == TIME_WAIT) {
+      TCP_RMV(&tcp_tw_pcbs, pcb);
+    } else {
+      TCP_RMV_ACTIVE(pcb);
+    }
+    tcp_pcb_purge(pcb);
+    tcp_free(pcb);
+  });
+}
+
+void StackImpl::reset(TcpConnection& connection, CloseReason reason) {
+  connection.reason_ = reason;
+  connection.reason_known_ = true;
+  serve(connection, [&connection] {
+    tcp_clear_flags(connection.pcb_, TF_ACK_DELAY | TF_ACK_NOW);  // the RST says it all
+    tcp_abort(connection.pcb_);
+  });
+}
+
+void StackImpl::for_each(const std::function<void(Connection&)>& visit) {
+  std::vector<TcpConnection*> connections(table_.begin(), table_.end());
+  for (TcpConnection* connection : connections) {
+    if (connection->hashed_) visit(*connection);  // objects die in deliver_events() only
+  }
+}
+
+ConnectionCounts StackImpl::counts() const {
+  return {.total = static_cast<std::uint32_t>(table_.size()),
+          .half_open = half_open_count_,
+          .frozen = frozen_count_};
+}
+
+// ---- timers ----
+
+void StackImpl::arm(TcpConnection& connection) {
+  if (!connection.alive() || connection.frozen_) return;
+  const Instant deadline = connection.timers_.deadline(*connection.pcb_, timer_limits_);
+  if (deadline == kNever) {
+    connection.timer_.cancel();
+  } else if (!connection.timer_.armed() || connection.timer_.deadline() != deadline) {
+    wheel_.arm(connection.timer_, deadline);
+  }
+}
+
+void StackImpl::on_deadline(Instant now) {
+  advance(now);
+  while (TimerWheel::Node* node = wheel_.pop_expired(now)) {
+    run_timer(*static_cast<TcpConnection::TimerNode*>(node)->connection);
+  }
+  send_unless_delivering();
+}
+
+void StackImpl::run_timer(TcpConnection& connection) {
+  auto outcome = PcbTimers::Outcome::kGoesOn;
+  const bool survived = serve(connection, [this, &connection, &outcome] {
+    outcome = connection.timers_.expire(*connection.pcb_, now_, timer_limits_);
+  });
+  if (!survived) return;
+  switch (outcome) {
+    case PcbTimers::Outcome::kGoesOn:
+      return;
+    case PcbTimers::Outcome::kFinished:
+      return remove_pcb(connection, CloseReason::kFinished);
+    case PcbTimers::Outcome::kTimedOut:
+      return remove_pcb(connection, CloseReason::kTimedOut);
+    case PcbTimers::Outcome::kUnheard:
+      return reset(connection, CloseReason::kTimedOut);
+  }
+}
+
+}  // namespace migd

@@ -1,0 +1,170 @@
+// StackImpl: packets from the network on their way into lwIP.
+#include "base/check.h"
+#include "stack/frame_pbuf.h"
+#include "stack/stack_impl.h"
+
+namespace migd {
+namespace {
+
+// Out-of-order segments that one connection may hold: a window full of half-kilobyte ones.
+std::size_t out_of_order_max(std::uint32_t window) {
+  return 256 + window / 512;
+}
+
+bool can_be_a_peer(const IpAddress& address) {
+  if (address.is_unspecified()) return false;
+  if (!address.is_v4()) return address.bytes()[0] != 0xff;     // multicast
+  return address.bytes()[0] != 0 && address.bytes()[0] < 224;  // multicast, class E, broadcast
+}
+
+bool opens(const TcpView& tcp) {
+  constexpr std::uint8_t kMask = tcp_flag::kSyn | tcp_flag::kAck | tcp_flag::kRst | tcp_flag::kFin;
+  return (tcp.flags() & kMask) == tcp_flag::kSyn;
+}
+
+// RFC 6191: whether a SYN may take over the four-tuple of a connection in TIME_WAIT.
+bool may_follow(const tcp_pcb& pcb, const TcpView& syn) {
+  const TcpOptions options = TcpOptions::parse(syn.options());
+  const bool newer_sequence = syn.seq() > SeqNum(pcb.rcv_nxt);
+  if ((pcb.flags & TF_TIMESTAMP) == 0 || !options.timestamps) return newer_sequence;
+  const SeqNum value(options.timestamps->value), last(pcb.ts_recent);
+  return value > last || (value == last && newer_sequence);
+}
+
+}  // namespace
+
+struct StackImpl::Segment {
+  IpHeader ip;
+  TcpView tcp;
+  FourTuple tuple;
+};
+
+tl::expected<StackImpl::Segment, DropReason> StackImpl::parse(Frame& frame) const {
+  const auto ip = parse_ip(frame.bytes());
+  if (!ip) return tl::unexpected(ip.error());
+  if (ip->is_fragment) return tl::unexpected(DropReason::kIpFragment);
+  if (ip->protocol != kProtocolTcp) return tl::unexpected(DropReason::kUnsupportedProtocol);
+  if (ip->total_size - ip->header_size > 0xffff) return tl::unexpected(DropReason::kTooLarge);
+  frame.truncate(ip->total_size);
+  const auto tcp = TcpView::parse(frame.bytes().subspan(ip->header_size));
+  if (!tcp) return tl::unexpected(tcp.error());
+  return Segment{*ip, *tcp, {{ip->dst, tcp->dst_port()}, {ip->src, tcp->src_port()}}};
+}
+
+Stack::InputVerdict StackImpl::input(Frame& frame, Instant now) {
+  advance(now);
+  const auto segment = parse(frame);
+  if (!segment) {
+    drop(segment.error());
+    return InputVerdict::kTaken;
+  }
+  TcpConnection* connection = table_.find(segment->tuple);
+  if (connection != nullptr && connection->frozen_) return InputVerdict::kFrozen;
+  if (connection == nullptr) return input_for_listener(frame, *segment);
+
+  if (!l4_checksum_ok(segment->ip, frame)) {
+    drop(DropReason::kBadChecksum);
+    return InputVerdict::kTaken;
+  }
+  if (connection->pcb_->state == TIME_WAIT && opens(segment->tcp) &&
+      may_follow(*connection->pcb_, segment->tcp)) {
+    forced_isn_ = SeqNum(connection->pcb_->snd_nxt) + 0x10000;
+    remove_pcb(*connection, CloseReason::kFinished);
+    const InputVerdict verdict = input_for_listener(frame, *segment);
+    forced_isn_.reset();
+    return verdict;
+  }
+  input_for_connection(*connection, frame, *segment);
+  send_unless_delivering();
+  return InputVerdict::kTaken;
+}
+
+namespace {
+
+void set_current_packet(const IpHeader& ip) {
+  ip_data.current_netif = ip_data.current_input_netif = netif_default;
+  ip_data.current_iphdr_src = to_lwip(ip.src);
+  ip_data.current_iphdr_dest = to_lwip(ip.dst);
+}
+
+}  // namespace
+
+Stack::InputVerdict StackImpl::input_for_listener(Frame& frame, const Segment& segment) {
+  Listener* const listener = opens(segment.tcp) ? listener_of(segment.tuple.local) : nullptr;
+  if (listener == nullptr || shut_down_) return InputVerdict::kNoConnection;
+
+  const auto refuse = [this](DropReason reason) {
+    drop(reason);
+    return InputVerdict::kTaken;
+  };
+  if (!l4_checksum_ok(segment.ip, frame)) return refuse(DropReason::kBadChecksum);
+  if (!can_be_a_peer(segment.ip.src)) return refuse(DropReason::kBadIpHeader);
+  if (segment.tuple.peer.port == 0) return refuse(DropReason::kBadTcpHeader);
+  if (listener->half_open >= options_.backlog) return refuse(DropReason::kBacklogFull);
+  if (table_.size() >= options_.connections_max) return refuse(DropReason::kTooManyConnections);
+
+  pbuf* const p = make_segment_pbuf(frame, segment.ip.header_size);
+  if (p == nullptr) return refuse(DropReason::kOutOfMemory);
+  set_current_packet(segment.ip);
+  opened_ = nullptr;
+  bool survived = false;
+  {
+    InstanceScope scope(settings_, ticks(), nullptr, &listener->pcb);
+    auto call = [p] { tcp_input(p, netif_default); };
+    survived = AssertionGuard::run(call);
+    serving_ = nullptr;
+    if (!survived) scope.reset_after_failure();
+  }
+  if (TcpConnection* const opened = std::exchange(opened_, nullptr)) {
+    if (survived) {
+      after_entry(*opened, PcbMark{});
+    } else {
+      quarantine(*opened);
+    }
+  }
+  send_unless_delivering();
+  return InputVerdict::kTaken;
+}
+
+void StackImpl::input_for_connection(TcpConnection& connection, Frame& frame,
+                                     const Segment& segment) {
+  const tcp_pcb& pcb = *connection.pcb_;
+  const SeqNum next(pcb.rcv_nxt);
+  const SeqNum right_edge = next + pcb.rcv_wnd;
+  const TcpView& tcp = segment.tcp;
+
+  // What lies beyond the window is cut off here: lwIP does so only in some of the places where it
+  // queues, and asserts in another that it was done.
+  const SeqNum first = tcp.seq() + (tcp.has(tcp_flag::kSyn) ? 1u : 0u);
+  if (tcp.seq() + tcp.seq_length() > right_edge && first < right_edge) {
+    const auto fits = static_cast<std::size_t>(right_edge - first);
+    frame.data()[segment.ip.header_size + 13] &= static_cast<std::uint8_t>(~tcp_flag::kFin);
+    if (tcp.payload().size() > fits) {
+      frame.truncate(segment.ip.header_size + tcp.header_size() + fits);
+    }
+  }
+  if (first > next && !tcp.payload().empty()) {
+    std::size_t waiting = 0;
+    for (const tcp_seg* s = pcb.ooseq; s != nullptr; s = s->next)
+      ++waiting;
+    if (waiting >= out_of_order_max(connection.receive_window_limit_)) {
+      drop(DropReason::kOutOfMemory);
+      serve(connection, [&connection] { tcp_send_empty_ack(connection.pcb_); });
+      return;
+    }
+  }
+
+  const Offload offload = frame.offload;
+  const bool train = offload.gso == Offload::Gso::kTcp && tcp.payload().size() > offload.gso_size;
+  pbuf* const p = make_segment_pbuf(frame, segment.ip.header_size);
+  if (p == nullptr) {
+    drop(DropReason::kOutOfMemory);
+    return;
+  }
+  connection.timers_.heard_from_peer(now_);
+  if (train) connection.ack_soon_ = true;
+  set_current_packet(segment.ip);
+  serve(connection, [p] { tcp_input(p, netif_default); });
+}
+
+}  // namespace migd

@@ -1,0 +1,126 @@
+// StackImpl: connections that leave and come in.
+#include <algorithm>
+
+#include "base/check.h"
+#include "stack/pcb_attach.h"
+#include "stack/snapshot_rules.h"
+#include "stack/stack_impl.h"
+
+namespace migd {
+
+FrozenConnection StackImpl::freeze(Connection& connection, Instant now) {
+  advance(now);
+  auto& c = static_cast<TcpConnection&>(connection);
+  MIGD_CHECK(c.alive() && !c.frozen_);
+  send_outgoing();  // what lwIP has said already leaves before the silence begins
+  c.frozen_ = true;
+  ++frozen_count_;
+  c.timer_.cancel();
+  return grant(c);
+}
+
+TcpSnapshot StackImpl::capture(const FrozenConnection& frozen, Instant now) const {
+  return capture_connection(static_cast<const TcpConnection&>(frozen.connection()),
+                            std::max(now, now_));
+}
+
+void StackImpl::thaw(FrozenConnection frozen, Instant now) {
+  advance(now);
+  auto& c = static_cast<TcpConnection&>(redeem(frozen));
+  MIGD_CHECK(c.frozen_);
+  c.frozen_ = false;
+  --frozen_count_;
+  if (c.alive()) {
+    // One ACK tells the peer of the window and, when the peer has lost one, of what was received.
+    // In SYN_RCVD it would mean nothing, and in TIME_WAIT there is nothing left to tell.
+    tcp_clear_flags(c.pcb_, TF_ACK_DELAY | TF_ACK_NOW);
+    c.ack_owed_ = c.pcb_->state != SYN_RCVD && c.pcb_->state != TIME_WAIT;
+    c.timers_.restart(now_);
+    arm(c);
+    touch(c);
+  }
+  queue_event(c);
+}
+
+void StackImpl::release(FrozenConnection frozen, CloseReason reason) {
+  auto& c = static_cast<TcpConnection&>(redeem(frozen));
+  MIGD_CHECK(c.frozen_);
+  c.frozen_ = false;
+  --frozen_count_;
+  if (c.alive()) {
+    c.closed_told_ = true;
+    c.events_.closed = true;
+    remove_pcb(c, reason);
+  }
+  queue_event(c);
+}
+
+Result<FrozenConnection> StackImpl::attach(const TcpSnapshot& snapshot, const Tenure& tenure,
+                                           std::string service, Duration held, Instant now) {
+  advance(now);
+  if (auto ok = check_snapshot(snapshot); !ok) return tl::unexpected(ok.error());
+  if (shut_down_) return fail(ErrorCode::kUnavailable, "this node is shutting down");
+  if (table_.find(snapshot.tuple) != nullptr || table_.find(tenure.connection) != nullptr) {
+    return fail(ErrorCode::kBusy, "the connection exists here already");
+  }
+  if (table_.size() >= options_.connections_max) {
+    return fail(ErrorCode::kTooLarge, "this node has as many connections as it may have");
+  }
+  held = std::clamp<Duration>(held, Duration::zero(), 24h);
+
+  Listener* const listener = listener_of(snapshot.tuple.local);
+  Listener& counts_there = listener != nullptr ? *listener : adopted_;
+  LwipSettings settings = settings_;
+  settings.receive_window = snapshot.receive_window_limit;
+  settings.send_buffer = snapshot.send_buffer_limit;
+  const std::uint16_t mss = mss_on_link(snapshot, options_.link.mtu);
+  tcp_pcb* pcb = nullptr;
+  {
+    InstanceScope scope(settings, ticks(), nullptr, nullptr);
+    auto call = [&] { pcb = make_pcb(snapshot, mss, &counts_there.pcb); };
+    if (!AssertionGuard::run(call)) {
+      scope.reset_after_failure();
+      quarantined_count_.add();
+      return fail(ErrorCode::kProtocol, "snapshot refused: it failed an assertion of the stack");
+    }
+  }
+  if (pcb == nullptr) {
+    return fail(ErrorCode::kTooLarge, "no memory for the connection, or too many segments");
+  }
+
+  TcpConnection& c = make_connection(pcb, snapshot.tuple, tenure, intern(std::move(service)));
+  c.listener_ = listener;
+  if (pcb->state == SYN_RCVD) enter_half_open(c, counts_there);
+  c.opened_at_ = now_ - held - snapshot.age;
+  c.ts_clock_.set(snapshot.ts_clock, now_ - held);
+  c.receive_window_limit_ = snapshot.receive_window_limit;
+  c.send_buffer_limit_ = snapshot.send_buffer_limit;
+  c.write_end_ = snapshot.fin_sequence.value_or(
+      snapshot.state == TcpState::kSynReceived
+          ? snapshot.send_next
+          : snapshot.send_unacknowledged + static_cast<std::uint32_t>(snapshot.send_data.size()));
+  c.received_.append_copy(snapshot.unread);
+  c.peer_closed_ = snapshot.peer_fin_received;
+  c.read_closed_ = snapshot.read_closed;
+  c.finished_ = snapshot.state == TcpState::kTimeWait;
+  c.bytes_in_ = snapshot.bytes_in;
+  c.bytes_out_ = snapshot.bytes_out;
+  c.retransmitted_segments_ = snapshot.retransmitted_segments;
+  c.last_state_ = snapshot.state;
+  RttEstimator rtt;
+  if (snapshot.rtt_known) rtt.restore(snapshot.srtt, snapshot.rttvar);
+  c.timers_.restore({.rtt = rtt,
+                     .rto = snapshot.rto,
+                     .retransmissions = snapshot.retransmissions,
+                     .state_since = now_ - held - snapshot.time_in_state,
+                     .last_heard = now_ - held - snapshot.idle,
+                     .ts_recent_at = now_ - held - snapshot.ts_recent_age},
+                    now_);
+  c.frozen_ = true;
+  ++frozen_count_;
+  c.events_.opened = true;
+  queue_event(c);
+  return grant(c);
+}
+
+}  // namespace migd

@@ -1,0 +1,229 @@
+#include "stack/tcp_connection.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "stack/stack_impl.h"
+
+namespace migd {
+namespace {
+
+constexpr std::size_t kTcpWriteMax = 0xffff;  // tcp_write() has 16 bits
+
+TcpState to_state(tcp_state state) {
+  switch (state) {
+    case SYN_RCVD:
+      return TcpState::kSynReceived;
+    case ESTABLISHED:
+      return TcpState::kEstablished;
+    case CLOSE_WAIT:
+      return TcpState::kCloseWait;
+    case FIN_WAIT_1:
+      return TcpState::kFinWait1;
+    case FIN_WAIT_2:
+      return TcpState::kFinWait2;
+    case CLOSING:
+      return TcpState::kClosing;
+    case LAST_ACK:
+      return TcpState::kLastAck;
+    case TIME_WAIT:
+      return TcpState::kTimeWait;
+    case CLOSED:
+    case LISTEN:
+    case SYN_SENT:
+      break;
+  }
+  check_failed("a connection's PCB is in a state of a connection", __FILE__, __LINE__);
+}
+
+bool writing_ended(const tcp_pcb& pcb) {
+  return (pcb.flags & (TF_FIN | TF_CLOSEPEND)) != 0;
+}
+
+}  // namespace
+
+TcpConnection::TcpConnection(StackImpl& stack, tcp_pcb* pcb, const FourTuple& tuple,
+                             const Tenure& tenure, const std::string* service)
+    : stack_(stack),
+      pcb_(pcb),
+      service_(service),
+      application_(stack.intern("")),
+      tuple_(tuple),
+      id_(tenure.connection),
+      epoch_(tenure.epoch) {
+  timer_.connection = this;
+}
+
+TcpConnection::~TcpConnection() = default;
+
+TcpState TcpConnection::state() const {
+  return alive() ? to_state(pcb_->state) : last_state_;
+}
+
+Duration TcpConnection::age() const {
+  return stack_.now_ - opened_at_;
+}
+
+void TcpConnection::bind(std::string application, ConnectionHandler* handler) {
+  application_ = stack_.intern(std::move(application));
+  handler_ = closed_told_ ? nullptr : handler;
+  if (handler_ == nullptr) return;
+  events_.readable = received_.size() > 0;
+  events_.peer_closed = peer_closed_;
+  write_blocked_ = alive() && !writing_ended(*pcb_) && writable() == 0;
+  finish_if_read();
+  stack_.queue_event(*this);
+}
+
+// ---- reading ----
+
+std::size_t TcpConnection::peek(std::size_t offset, MutableBytes out) const {
+  return received_.peek(offset, out);
+}
+
+void TcpConnection::consume(std::size_t n) {
+  MIGD_CHECK(!frozen_);
+  if (n == 0) return;
+  received_.consume(n);
+  if (alive() && !read_closed_) {
+    consumed_ += static_cast<std::uint32_t>(n);
+    stack_.touch(*this);
+  }
+  finish_if_read();
+}
+
+void TcpConnection::finish_if_read() {
+  if (finished_ && !closed_told_ &&
+      (read_closed_ || received_.size() == 0 || handler_ == nullptr)) {
+    closed_told_ = true;
+    events_.closed = true;
+  }
+  if (!alive() && closed_told_) events_.gone = true;
+  if (events_.any()) stack_.queue_event(*this);
+}
+
+// ---- writing ----
+
+bool TcpConnection::takes_data() const {
+  return alive() && (pcb_->state == ESTABLISHED || pcb_->state == CLOSE_WAIT) &&
+         !writing_ended(*pcb_);
+}
+
+std::size_t TcpConnection::segment_payload() const {
+  const std::size_t options =
+      (pcb_->flags & TF_TIMESTAMP) != 0 ? std::size_t{LWIP_TCP_OPT_LEN_TS_OUT} : 0;
+  const std::size_t half_window = pcb_->snd_wnd_max / 2;  // as tcp_write() limits segments
+  const std::size_t segment =
+      half_window == 0 ? pcb_->mss : std::min<std::size_t>(pcb_->mss, half_window);
+  return segment > options ? segment - options : 1;
+}
+
+std::size_t TcpConnection::unsent() const {
+  if (!alive()) return 0;
+  const std::int32_t n = write_end_ - SeqNum(pcb_->snd_nxt);
+  return static_cast<std::size_t>(std::max(n, 0));
+}
+
+std::size_t TcpConnection::unacknowledged() const {
+  if (!alive()) return 0;
+  const std::int32_t n = write_end_ - SeqNum(pcb_->lastack);
+  return n <= 0 ? 0 : static_cast<std::size_t>(n) - std::min(static_cast<std::size_t>(n), unsent());
+}
+
+std::size_t TcpConnection::writable() const {
+  if (!takes_data()) return 0;
+  const std::size_t low_water = stack_.options_.unsent_low_water;
+  const std::size_t waiting = unsent();
+  if (waiting >= low_water) return 0;
+  // lwIP counts the buffers of its queue in 16 bits: with tiny segments that is the limit.
+  const std::size_t buffers =
+      TCP_SND_QUEUELEN - std::min<std::size_t>(TCP_SND_QUEUELEN, pcb_->snd_queuelen + 2u);
+  return std::min({std::size_t{pcb_->snd_buf}, low_water - waiting, buffers * segment_payload()});
+}
+
+std::size_t TcpConnection::write(ByteView bytes) {
+  MIGD_CHECK(!frozen_);
+  const std::size_t wanted = std::min(bytes.size(), writable());
+  std::size_t taken = 0;
+  if (wanted > 0) {
+    stack_.serve(*this, [this, bytes, wanted, &taken] {
+      while (taken < wanted) {
+        const std::size_t n = std::min(wanted - taken, kTcpWriteMax);
+        const bool more = taken + n < wanted;
+        const std::uint8_t flags = TCP_WRITE_FLAG_COPY | (more ? TCP_WRITE_FLAG_MORE : 0);
+        if (tcp_write(pcb_, bytes.data() + taken, static_cast<u16_t>(n), flags) != ERR_OK) break;
+        taken += n;
+      }
+    });
+    if (!alive()) return 0;
+    write_end_ += static_cast<std::uint32_t>(taken);
+    bytes_out_ += taken;
+    stack_.touch(*this);
+  }
+  write_blocked_ = takes_data() && (taken < bytes.size() || writable() == 0);
+  return taken;
+}
+
+void TcpConnection::signal_writable() {
+  if (!write_blocked_ || handler_ == nullptr) return;
+  const std::size_t room = writable();
+  const std::size_t worth_it =
+      std::min<std::size_t>(stack_.options_.unsent_low_water / 2, send_buffer_limit_ / 4);
+  const bool all_acknowledged = alive() && pcb_->unsent == nullptr && pcb_->unacked == nullptr;
+  if (room == 0 || (room < worth_it && !all_acknowledged)) return;
+  write_blocked_ = false;
+  events_.writable = true;
+  stack_.queue_event(*this);
+}
+
+// ---- ending ----
+
+void TcpConnection::shutdown_write() {
+  MIGD_CHECK(!frozen_);
+  if (!alive() || writing_ended(*pcb_)) return;
+  write_blocked_ = false;
+  stack_.serve(*this, [this] { tcp_shutdown(pcb_, 0, 1); });
+  stack_.send_unless_delivering();
+}
+
+void TcpConnection::close() {
+  MIGD_CHECK(!frozen_);
+  if (read_closed_) return;
+  read_closed_ = true;
+  write_blocked_ = false;
+  received_.clear();
+  consumed_ = 0;
+  if (alive()) {
+    timers_.orphaned(stack_.now_);
+    stack_.serve(*this, [this] {
+      tcp_pcb* const pcb = pcb_;
+      pcb->rcv_wnd = std::max(pcb->rcv_wnd, TCP_WND_MAX(pcb));
+      tcp_update_rcv_ann_wnd(pcb);
+      tcp_set_flags(pcb, TF_RXCLOSED);
+      if (!writing_ended(*pcb)) tcp_shutdown(pcb, 0, 1);
+    });
+  }
+  finish_if_read();
+  stack_.send_unless_delivering();
+}
+
+void TcpConnection::abort() {
+  MIGD_CHECK(!frozen_);
+  if (!alive()) {  // over already; what was received is not wanted
+    close();
+    return;
+  }
+  stack_.reset(*this, CloseReason::kLocalAbort);
+  stack_.send_unless_delivering();
+}
+
+Result<void> TcpConnection::migrate(NodeId target, std::string application, Bytes state) {
+  if (!alive()) return fail(ErrorCode::kNotFound, "the connection has ended");
+  if (frozen_) return fail(ErrorCode::kBusy, "the connection is moving already");
+  if (stack_.migration_ == nullptr) {
+    return fail(ErrorCode::kUnavailable, "this node has no migrator");
+  }
+  return stack_.migration_->migrate(*this, target, std::move(application), std::move(state));
+}
+
+}  // namespace migd
