@@ -185,6 +185,7 @@ void Node::settle(Instant now) {
   do {
     bus_.dispatch();
     stack_->deliver_events(now);
+    for (const auto& classifier : classifiers_) classifier->on_deadline(now);
   } while (!bus_.empty());
   migrator_->flush(now);
   arm_timer();
@@ -208,7 +209,6 @@ void Node::on_timer() {
   stack_->on_deadline(now);
   migrator_->on_deadline(now);
   forwarder_->on_deadline(now);
-  for (const auto& classifier : classifiers_) classifier->on_deadline(now);
   settle(now);
 }
 
@@ -216,6 +216,7 @@ void Node::shut_down() {
   const Instant now = services_.loop.now();
   stack_->shut_down(now);
   settle(now);
+  migrator_->close(now);
   timer_->stop();
 }
 

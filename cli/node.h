@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "app/file_store.h"
+#include "app/files/file_store.h"
 #include "app/registry.h"
 #include "base/bus.h"
 #include "base/event_loop.h"

@@ -229,6 +229,14 @@ void Migrator::on_relay(NodeId origin, NodeId destination, std::uint8_t kind, By
   install_mapping(*state, now);
 }
 
+void Migrator::on_undeliverable(NodeId via, NodeId /*to*/, std::uint8_t kind, ByteView head,
+                                std::string reason, Instant now) {
+  now_ = now;
+  const Result<wire::Message> message = wire::parse(kind, head);
+  const auto* state = message ? std::get_if<wire::State>(&*message) : nullptr;
+  if (state != nullptr) source_->on_undeliverable(state->tenure, via, reason, now);
+}
+
 void Migrator::install_mapping(const wire::State& head, Instant now) {
   bus_.post(MappingRequest{head.tuple, head.tenure, head.target, head.flow});
   // Down the old way, behind the last packet that took it.

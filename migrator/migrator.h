@@ -63,6 +63,8 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
   // and flush() after a batch of work.
   void set_time(Instant now) { now_ = now; }
   void flush(Instant now);
+  // Tells the peers that this node ends.
+  void close(Instant now) { channel_->close(now); }
 
   // MigrationService: an application's own wish, with its state.
   Result<void> migrate(Connection& connection, NodeId target, std::string application,
@@ -79,6 +81,8 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
                   Instant now) override;
   void on_relay(NodeId origin, NodeId destination, std::uint8_t kind, ByteView head,
                 Instant now) override;
+  void on_undeliverable(NodeId via, NodeId to, std::uint8_t kind, ByteView head,
+                        std::string reason, Instant now) override;
   Bytes heartbeat_payload() override;
   void on_heartbeat(NodeId peer, ByteView payload, Instant now) override;
 

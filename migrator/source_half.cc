@@ -265,13 +265,28 @@ void SourceHalf::on_session_down(NodeId peer, Instant now) {
     if (peer == m->request.target) {
       roll_back(*m, "target_lost", MigrationOutcome::kAborted, now);
     } else if (peer == m->way) {
-      // The way is lost, the target is not: the same tenure again, straight. Its mapping follows
-      // when the forwarder is back.
-      m->way = m->request.target;
-      if (const Result<void> sent = send_state(*m, now); !sent) {
-        roll_back(*m, sent.error().text, MigrationOutcome::kAborted, now);
-      }
+      go_straight(*m, now);
     }
+  }
+}
+
+void SourceHalf::on_undeliverable(const Tenure& tenure, NodeId via, const std::string& reason,
+                                  Instant now) {
+  Outgoing* m = find(tenure);
+  if (m == nullptr || m->stage != Stage::kSent || via != m->way) return;
+  if (via != m->request.target && env_.channel.session_up(m->request.target)) {
+    go_straight(*m, now);
+  } else {
+    roll_back(*m, reason, MigrationOutcome::kAborted, now);
+  }
+}
+
+// The way is lost, the target is not: the same tenure again, without a forwarder between. The
+// mapping follows when the forwarder is back.
+void SourceHalf::go_straight(Outgoing& m, Instant now) {
+  m.way = m.request.target;
+  if (const Result<void> sent = send_state(m, now); !sent) {
+    roll_back(m, sent.error().text, MigrationOutcome::kAborted, now);
   }
 }
 

@@ -32,6 +32,8 @@ class SourceHalf {
   void on_refuse(const wire::Refuse& message, NodeId from, Instant now);
   void on_active(const wire::Active& message, NodeId from, Instant now);
   void on_barrier(const wire::Barrier& message, Instant now);
+  // STATE did not get through `via`.
+  void on_undeliverable(const Tenure& tenure, NodeId via, const std::string& reason, Instant now);
   void on_session_up(NodeId peer, Boot boot, Instant now);
   void on_session_down(NodeId peer, Instant now);
   // A later tenure of the connection has come to this node: the move we wait for is done.
@@ -63,6 +65,7 @@ class SourceHalf {
   Result<void> send_state(Outgoing& m, Instant now);
   void grant(Outgoing& m, Instant now);
   void roll_back(Outgoing& m, const std::string& reason, MigrationOutcome outcome, Instant now);
+  void go_straight(Outgoing& m, Instant now);
   void release(Outgoing& m, Instant now);
   void reach(Outgoing& m, Stage stage, Instant now);
   void finish(const Outgoing& m, MigrationOutcome outcome, const std::string& reason, Instant now);
