@@ -179,14 +179,16 @@ void Node::on_frame(Frame frame, Instant now) {
 
 void Node::on_batch_end(Instant now) { settle(now); }
 
-// What one engine says makes another act, until nobody has anything left to say.
+// What one engine says makes another act, until nobody has anything left to say. Applications come
+// first: what they consume now need not travel if the bus then says that their connection moves.
 void Node::settle(Instant now) {
   migrator_->set_time(now);
   do {
-    bus_.dispatch();
     stack_->deliver_events(now);
+    bus_.dispatch();
     for (const auto& classifier : classifiers_) classifier->on_deadline(now);
   } while (!bus_.empty());
+  stack_->deliver_events(now);  // what the last messages have caused
   migrator_->flush(now);
   arm_timer();
 }

@@ -8,6 +8,9 @@ from datetime import datetime, timezone
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LAB = os.path.join(ROOT, "scripts", "lab")
+# As for scripts/lab, MIGD_BINARY names another build; its folder has the other programs too.
+BINARY = os.path.abspath(os.environ.get("MIGD_BINARY")
+                         or os.path.join(ROOT, "build", "release", "migd"))
 
 
 class Failure(Exception):
@@ -83,7 +86,7 @@ class Capture:
 
     def __init__(self, cluster, path):
         self.path = path
-        self.command = cluster.command("client", os.path.join(ROOT, "build/release/migd-capture"),
+        self.command = cluster.command("client", os.path.join(os.path.dirname(BINARY), "migd-capture"),
                                        "eth0", path)
         self.drops = None
 

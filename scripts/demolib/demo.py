@@ -43,8 +43,9 @@ def main(arguments):
         print(text, file=stream, flush=True)
 
     try:
-        subprocess.run([os.path.join(ROOT, "scripts/bootstrap")], check=True,
-                       stdout=os.sys.stderr)
+        if "MIGD_BINARY" not in os.environ:
+            subprocess.run([os.path.join(ROOT, "scripts/bootstrap")], check=True,
+                           stdout=os.sys.stderr)
         result = run(options, say)
     except (Failure, OSError, subprocess.CalledProcessError) as error:
         print(f"demo: {error}", file=os.sys.stderr)

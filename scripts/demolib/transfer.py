@@ -55,7 +55,8 @@ def keep_moving(cluster, transfer, moves, interval_s, say):
                 f"silent for {answer['freeze_us'] / 1000:.2f} ms")
             owner = target
         elif transfer.running():
-            say(f"  refused: {answer['reason'] if answer else 'no answer'}; the connection goes on")
+            why = answer["error"]["text"] if answer else "no answer"
+            say(f"  not moved: {why}; the connection goes on at {owner}")
         time.sleep(max(0.0, interval_s - (time.monotonic() - started)))
     return done
 
