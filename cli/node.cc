@@ -183,12 +183,12 @@ void Node::on_batch_end(Instant now) { settle(now); }
 // first: what they consume now need not travel if the bus then says that their connection moves.
 void Node::settle(Instant now) {
   migrator_->set_time(now);
-  do {
+  for (;;) {
     stack_->deliver_events(now);
-    bus_.dispatch();
     for (const auto& classifier : classifiers_) classifier->on_deadline(now);
-  } while (!bus_.empty());
-  stack_->deliver_events(now);  // what the last messages have caused
+    if (bus_.empty()) break;
+    bus_.dispatch();
+  }
   migrator_->flush(now);
   arm_timer();
 }
