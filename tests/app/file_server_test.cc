@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include "app/files/file_sender.h"
 #include "tests/app/http_text.h"
 
 namespace migd {
@@ -308,21 +307,6 @@ TEST_F(FileServerTest, ATruncatedHeadIsForgotten) {
   const Outcome outcome = exchange(nodes, "files", "GET / HTTP/1.1\r\nHos");
   EXPECT_TRUE(outcome.received.empty());
   EXPECT_TRUE(outcome.fin);
-}
-
-TEST_F(FileServerTest, AFileThatShrinksWhileItIsSentResetsTheConnection) {
-  // The memory store keeps open files as they were; so say of a file that it is longer than it is.
-  class Shrunk : public OpenFile {
-   public:
-    const FileVersion& version() const override { return version_; }
-    Result<std::size_t> read(std::uint64_t offset, MutableBytes out) const override {
-      return offset < 10 ? std::min<std::size_t>(10 - offset, out.size()) : 0;
-    }
-    FileVersion version_{20, 0};
-  };
-  FakeConnection connection;
-  FileSender sender("f", std::make_unique<Shrunk>(), 0, 20);
-  EXPECT_EQ(sender.send(connection), FileSender::Progress::kFailed);
 }
 
 // ---- connections that move ---------------------------------------------------------------------
