@@ -1,5 +1,7 @@
 #include "stack/links/netdevice.h"
 
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <sys/ioctl.h>
@@ -86,11 +88,23 @@ Result<void> NetDevice::set_mtu(std::uint16_t mtu) const {
 }
 
 Result<void> NetDevice::bring_up() const {
-  if (is_up()) return {};
   ifreq data{};
   data.ifr_flags = static_cast<short>(flags() | IFF_UP);
-  if (control(SIOCSIFFLAGS, name_, data)) return {};
-  return tl::unexpected(refused("device '" + name_ + "' is down and cannot be brought up", errno));
+  if (!is_up() && !control(SIOCSIFFLAGS, name_, data)) {
+    return tl::unexpected(
+        refused("device '" + name_ + "' is down and cannot be brought up", errno));
+  }
+  settle();
+  return {};
+}
+
+// The kernel activates a device's queue in a task that it runs later (linkwatch). Asking for the
+// state of the carrier makes it do so at once.
+void NetDevice::settle() const {
+  ethtool_value link{ETHTOOL_GLINK, 0};
+  ifreq data{};
+  data.ifr_data = reinterpret_cast<char*>(&link);
+  control(SIOCETHTOOL, name_, data);
 }
 
 }  // namespace migd

@@ -24,11 +24,14 @@ class NetDevice {
   bool has_arp() const;
 
   Result<void> set_mtu(std::uint16_t mtu) const;
-  Result<void> bring_up() const;  // does nothing when it is up
+  // Does nothing when it is up. Afterwards the device passes packets: without this, the kernel
+  // drops what it sends for some milliseconds after the device got its carrier.
+  Result<void> bring_up() const;
 
  private:
   NetDevice(std::string name, int index) : name_(std::move(name)), index_(index) {}
   short flags() const;
+  void settle() const;
 
   std::string name_;
   int index_;

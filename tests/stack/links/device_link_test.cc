@@ -54,6 +54,13 @@ void make_device(Kind kind) {
       " && ip route add 10.77.100.1 dev migd0 && ip route add fd77:0:0:100::1 dev migd0");
 }
 
+// The kernel makes an IPv6 address usable in a task that it runs some time after 'ip address add'.
+void wait_for_addresses() {
+  run("for i in $(seq 500); do"
+      " ip -6 route show table local dev migd0 | grep -q fd77:0:0:1::1 && exit 0; sleep 0.01;"
+      " done; exit 1");
+}
+
 Result<std::unique_ptr<Link>> open_link(Kind kind, EventLoop& loop, std::shared_ptr<FramePool> pool,
                                         std::uint16_t mtu = 0) {
   if (kind == Kind::kTun) {
@@ -113,6 +120,7 @@ class Bench {
     }
     link = std::move(*made);
     link->set_receiver(&sink);
+    wait_for_addresses();
     // The kernel's own chatter (router solicitations) is no concern of the tests.
     run_for(5ms);
     sink.frames.clear();
@@ -334,6 +342,7 @@ TEST_P(DeviceLink, WhatADeviceThatIsDownDoesNotTakeIsCounted) {
     run("ip address add fd77:0:0:1::1/64 dev migd0 nodad 2>/dev/null || true;"
         " ip route add 10.77.100.1 dev migd0 2>/dev/null || true;"
         " ip route add fd77:0:0:100::1 dev migd0 2>/dev/null || true");
+    wait_for_addresses();
     KernelSocket socket(SOCK_DGRAM, kernel);
     b.send_udp(ours, kernel, ramp(100));
     EXPECT_EQ(socket.receive(), ramp(100)) << "it goes on when the device is back";
@@ -377,6 +386,29 @@ TEST_P(DeviceLink, SmallerMtuPrevails) {
       EXPECT_TRUE((*link)->capabilities().checksum_offload);
       EXPECT_TRUE((*link)->capabilities().tcp_gso);
     }
+  });
+}
+
+TEST_P(DeviceLink, FirstPacketAfterOpeningIsNotLost) {
+  in_network_namespace([] {
+    make_device(kind());
+    wait_for_addresses();
+    UvLoop loop;
+    RecordingSink sink;
+    KernelSocket socket(SOCK_DGRAM, {addresses().kernel, 5000});
+    run(kind() == Kind::kTun ? "true" : "ip link set migd0p down");
+    const auto link = open_link(kind(), loop, FramePool::create());
+    ASSERT_TRUE(link) << link.error().text;
+    (*link)->set_receiver(&sink);
+    socket.send_to({addresses().ours, 7}, ramp(10));
+    const auto limit = loop.make_timer([&] { loop.stop(); });
+    limit->start(loop.now() + 5s);
+    sink.react = [&] {
+      if (parse_ip(sink.frames.back().bytes())->protocol == kProtocolUdp) loop.stop();
+    };
+    loop.run();
+    ASSERT_FALSE(sink.frames.empty());
+    EXPECT_EQ(parse_ip(sink.frames.back().bytes())->protocol, kProtocolUdp);
   });
 }
 
