@@ -1,0 +1,87 @@
+#include "forwarder/node_selection.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/forwarder/test_nodes.h"
+
+namespace migd {
+namespace {
+
+constexpr NodeId kA{1}, kB{2}, kC{3};
+
+struct NodeSelectionTest : ::testing::Test {
+  MessageBus bus;
+  NodeHealth health{test::node_info(1), {test::node_info(2), test::node_info(3)}, bus};
+  RoundRobin round_robin;
+  Pool pool{"web", {kA, kB, kC}};
+
+  void tell(Message message) {
+    bus.post(std::move(message));
+    bus.dispatch();
+  }
+  std::optional<NodeId> next(const std::vector<NodeId>& except = {}) {
+    return round_robin.select(pool, health, except);
+  }
+};
+
+TEST_F(NodeSelectionTest, HealthFollowsTheBus) {
+  EXPECT_TRUE(health.ready(kA)) << "this node";
+  EXPECT_FALSE(health.up(kB));
+  tell(PeerUp{kB, Boot{1}});
+  EXPECT_TRUE(health.ready(kB));
+  tell(PeerLoadReported{kB, {.connections = 7, .draining = true}});
+  EXPECT_TRUE(health.up(kB));
+  EXPECT_FALSE(health.ready(kB));
+  EXPECT_EQ(health.load(kB).connections, 7u);
+  tell(PeerDown{kB, "gone"});
+  EXPECT_FALSE(health.up(kB));
+  EXPECT_EQ(health.load(kB), PeerLoad{});
+  tell(PeerUp{NodeId{99}, Boot{1}});
+  EXPECT_FALSE(health.up(NodeId{99})) << "not of this cluster";
+  health.set_own_load({.draining = true});
+  EXPECT_FALSE(health.ready(kA));
+}
+
+TEST_F(NodeSelectionTest, InTurn) {
+  tell(PeerUp{kB, Boot{1}});
+  tell(PeerUp{kC, Boot{1}});
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(next(), kA);
+    EXPECT_EQ(next(), kB);
+    EXPECT_EQ(next(), kC);
+  }
+}
+
+TEST_F(NodeSelectionTest, PassesOverNodesThatAreNotReady) {
+  tell(PeerUp{kB, Boot{1}});
+  tell(PeerUp{kC, Boot{1}});
+  tell(PeerLoadReported{kB, {.draining = true}});
+  EXPECT_EQ(next(), kA);
+  EXPECT_EQ(next(), kC);
+  EXPECT_EQ(next(), kA);
+  tell(PeerDown{kC, "gone"});
+  EXPECT_EQ(next(), kA);
+}
+
+TEST_F(NodeSelectionTest, ExceptThoseThatWereTried) {
+  tell(PeerUp{kB, Boot{1}});
+  EXPECT_EQ(next({kA}), kB);
+  EXPECT_EQ(next({kA, kB}), std::nullopt);
+  EXPECT_EQ(next(), kA);
+}
+
+TEST_F(NodeSelectionTest, EmptyPoolHasNone) {
+  pool.nodes.clear();
+  EXPECT_EQ(next(), std::nullopt);
+}
+
+TEST_F(NodeSelectionTest, PoolsTurnOnTheirOwn) {
+  tell(PeerUp{kB, Boot{1}});
+  Pool other{"api", {kA, kB}};
+  EXPECT_EQ(next(), kA);
+  EXPECT_EQ(round_robin.select(other, health, {}), kA);
+  EXPECT_EQ(next(), kB);
+}
+
+}  // namespace
+}  // namespace migd
