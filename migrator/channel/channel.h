@@ -50,6 +50,10 @@ class ChannelHandler {
   // `destination`. The body is sealed for the destination and cannot be read here.
   virtual void on_relay(NodeId origin, NodeId destination, std::uint8_t kind, ByteView head,
                         Instant now) = 0;
+  // A message of ours that came as far as `via`, which could not deliver it, or which is its
+  // destination and could not take it. `reason` is one of migrator/channel/refusal.h, by name.
+  virtual void on_undeliverable(NodeId /*via*/, NodeId /*to*/, std::uint8_t /*kind*/,
+                                ByteView /*head*/, std::string /*reason*/, Instant /*now*/) {}
   // 32 bytes at most, carried by every heartbeat: load and health.
   virtual Bytes heartbeat_payload() = 0;
   virtual void on_heartbeat(NodeId peer, ByteView payload, Instant now) = 0;
@@ -65,8 +69,9 @@ class Channel : public DatagramReceiver {
   virtual Boot peer_boot(NodeId peer) const = 0;        // of the current session
   virtual Duration round_trip(NodeId peer) const = 0;
 
-  // head and body are delivered to `to`. kUnavailable without a session, kTooLarge/kBusy when the
-  // peer's queue has no room.
+  // head and body are delivered to `to`. kUnavailable without a session; kTooLarge for a head over
+  // 1 KiB, a body over limits::kBlobMax, or more than the peer's queue ever holds; kBusy when the
+  // queue has no room now.
   virtual Result<void> send(NodeId to, std::uint8_t kind, ByteView head, ByteView body,
                             Instant now) = 0;
   // The same through `via`, which reads the head and passes the sealed body on, fragment by
@@ -75,6 +80,9 @@ class Channel : public DatagramReceiver {
                                 ByteView body, Instant now) = 0;
   // Sends what is queued as far as the window allows; the owner calls it after a batch of work.
   virtual void flush(Instant now) = 0;
+
+  // Tells all peers that this node ends. Nothing is sent or taken any more.
+  virtual void close(Instant /*now*/) {}
 
   virtual Instant next_deadline() const = 0;
   virtual void on_deadline(Instant now) = 0;
