@@ -43,7 +43,7 @@ class CommandLine {
     } catch (const CLI::Success&) {  // --help
       return show_help();
     } catch (const CLI::ParseError& error) {
-      console_.err << "migd: " << printable(error.what()) << " (see migd --help)\n";
+      console_.err << "migd: " << printable(what_is_wrong(error)) << " (see migd --help)\n";
       return kExitUsage;
     }
     return command_();
@@ -62,7 +62,7 @@ class CommandLine {
     sub->add_option("-c,--config", path, "Configuration file")->required()->type_name("FILE");
   }
   static void add_json(CLI::App* sub, bool& json, const char* description = "Print one JSON line") {
-    sub->add_flag("--json", json, description);
+    sub->add_flag("--json", json, description)->disable_flag_override();
   }
 
   void add_local_commands() {
@@ -114,7 +114,8 @@ class CommandLine {
         ->required()
         ->type_name("ID");
     migrate->add_option("--to", migrate_.to, "The new owner")->required()->type_name("NODE");
-    migrate->add_flag("--wait", migrate_.wait, "Return when the new owner is active");
+    migrate->add_flag("--wait", migrate_.wait, "Return when the new owner is active")
+        ->disable_flag_override();
     migrate
         ->add_option_function<std::string>(
             "--timeout", [this](const std::string& text) { set_timeout(text); },
@@ -124,9 +125,11 @@ class CommandLine {
 
     auto* events = add("events", "Print what happens, as it happens",
                        [this] { return events_command(daemon_, events_, console_); });
-    bool& follow = follow_;
-    events->add_flag("-f,--follow", follow, "Go on until interrupted (the default)");
-    events->add_option("--count", events_.count, "End after this many lines")->type_name("N");
+    events->add_flag("-f,--follow", follow_, "Go on until interrupted (the default)")
+        ->disable_flag_override();
+    events->add_option("--count", events_.count, "End after this many lines")
+        ->type_name("N")
+        ->check(CLI::Range(1, 1000000000));
     add_json(events, daemon_.json, "Print one JSON object per line");
 
     auto* metrics = add("metrics", "Print counters in Prometheus' text format",
@@ -145,9 +148,24 @@ class CommandLine {
                          format_duration(kMigrateTimeoutMax) + ", got '" + text + "'");
   }
 
+  std::string what_is_wrong(const CLI::ParseError& error) {
+    if (!app_.get_subcommands().empty() ||
+        dynamic_cast<const CLI::RequiredError*>(&error) == nullptr) {
+      return error.what();
+    }
+    const std::vector<std::string> words = app_.remaining();
+    if (words.empty()) return "a command is required";
+    std::vector<std::string> commands;
+    for (const CLI::App* command : app_.get_subcommands({}))
+      commands.push_back(command->get_name());
+    const auto meant = nearest(words.front(), commands);
+    return "there is no command '" + words.front() + "'" +
+           (meant ? ", did you mean '" + *meant + "'?" : "");
+  }
+
   int show_help() {
     const auto given = app_.get_subcommands();
-    console_.out << (given.empty() ? app_.help() : given.front()->help());
+    console_.out << (given.empty() ? app_.help() : given.front()->help("migd"));
     return kExitDone;
   }
 

@@ -1,0 +1,226 @@
+// The commands against an admin server with a fake node behind it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "tests/cli/admin_fixture.h"
+#include "tests/cli/run_cli.h"
+
+namespace migd {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class DaemonCommands : public AdminFixture {
+ protected:
+  CliResult migd(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"-s", socket_path()});
+    return run_migd(arguments);
+  }
+  void answer(std::optional<ErrorCode> error, std::string reason) {
+    on_loop([&] {
+      service_.answer_at_once = make_report();
+      service_.answer_at_once->error = error;
+      service_.answer_at_once->reason = std::move(reason);
+    });
+  }
+};
+
+TEST_F(DaemonCommands, Status) {
+  on_loop([this] {
+    service_.report.node = "a";
+    service_.report.id = NodeId{1};
+    service_.report.roles = {true, false, true};
+    service_.report.uptime = 4min + 10s;
+    service_.report.link = "tun migd0";
+    service_.report.connections = 5;
+    service_.report.migrations.completed = 20;
+    service_.report.peers = {{"b", NodeId{2}, {false, false, true}, true, 250us, {7, 505, false}},
+                             {"c", NodeId{3}, {}, false, {}, {}}};
+    service_.report.services = {{"web", {*Endpoint::parse("10.77.100.1:80")}}};
+  });
+  EXPECT_EQ(migd({"status"}).out,
+            "a (id 1): forwarder,host, tun migd0, up 4m10s\n"
+            "connections: 5 (0 half open, 0 frozen); mappings: 0; drops: 0\n"
+            "migrations: 20 completed, 0 refused, 0 aborted, 0 arrived\n"
+            "\n"
+            "PEER  ID  ROLES  STATE  RTT    CONNECTIONS  BUSY\n"
+            "b     2   host   up     250us  7            50%\n"
+            "c     3          down   -      -            -\n"
+            "\n"
+            "SERVICE  VIP\n"
+            "web      10.77.100.1:80\n");
+  const CliResult as_json = migd({"status", "--json"});
+  EXPECT_EQ(line_count(as_json.out), 1u);
+  EXPECT_EQ(json::parse(as_json.out)["migrations"]["completed"], 20);
+}
+
+TEST_F(DaemonCommands, ConnsFiltersAndFormats) {
+  on_loop([this] {
+    service_.rows = {make_row(1), make_row(2, "echo", "b")};
+    service_.rows[1].application = "";
+    service_.rows[1].blockers = "moving";
+    service_.rows[1].state = "CLOSE_WAIT";
+  });
+  const CliResult table = migd({"conns"});
+  EXPECT_EQ(table.exit_code, kExitDone);
+  EXPECT_EQ(line_count(table.out), 3u);
+  EXPECT_THAT(table.out, HasSubstr("  10.77.99.2:40001  10.77.100.1:80  web      files        "
+                                   "ESTABLISHED  120  4.0M  5.0s  350us\n"));
+  const auto ids = [this](std::vector<std::string> filter) {
+    filter.insert(filter.begin(), "conns");
+    filter.push_back("--json");
+    const CliResult result = migd(filter);
+    EXPECT_EQ(line_count(result.out), 1u);
+    std::vector<std::string> out;
+    const json answer_json = json::parse(result.out);
+    for (const json& row : answer_json["connections"])
+      out.push_back(row["id"]);
+    return out;
+  };
+  const std::string one = make_row(1).id.to_string();
+  const std::string two = make_row(2).id.to_string();
+  EXPECT_EQ(ids({}), (std::vector{one, two}));
+  EXPECT_EQ(ids({"--service", "echo"}), (std::vector{two}));
+  EXPECT_EQ(ids({"--owner", "a"}), (std::vector{one}));
+  EXPECT_EQ(ids({"--application", "files"}), (std::vector{one}));
+  EXPECT_EQ(ids({"--state", "CLOSE_WAIT", "--service", "web"}), std::vector<std::string>{});
+}
+
+TEST_F(DaemonCommands, Metrics) {
+  on_loop([this] {
+    service_.metrics =
+        "# HELP migd_x_total things\nmigd_x_total{why=\"no way\"} 3\nmigd_y_seconds 0.25\n";
+  });
+  EXPECT_THAT(migd({"metrics"}).out, StartsWith("# HELP migd_x_total things\n"));
+  const CliResult as_json = migd({"metrics", "--json"});
+  EXPECT_EQ(line_count(as_json.out), 1u);
+  const json metrics = json::parse(as_json.out);
+  EXPECT_EQ(metrics["migd_x_total{why=\"no way\"}"], 3);
+  EXPECT_EQ(metrics["migd_y_seconds"], 0.25);
+}
+
+TEST_F(DaemonCommands, MigrateAndWait) {
+  answer(std::nullopt, "");
+  const CliResult result = migd({"migrate", "4f", "--to", "b", "--wait", "--timeout", "7s"});
+  EXPECT_EQ(result.exit_code, kExitDone);
+  EXPECT_EQ(result.out, make_report().connection.to_string() +
+                            " moved from a to b: epoch 2, blob of 1234 bytes, frozen 412 us\n"
+                            "\n"
+                            "STAGE      AT (us)\n"
+                            "requested  0\n"
+                            "frozen     10\n"
+                            "activated  422\n");
+  on_loop([this] {
+    EXPECT_EQ(service_.asked.back().id, "4f");
+    EXPECT_EQ(service_.asked.back().node, "b");
+    EXPECT_EQ(service_.asked.back().timeout, 7s);
+  });
+  const CliResult as_json = migd({"migrate", "4f", "--to", "b", "--wait", "--json"});
+  EXPECT_EQ(line_count(as_json.out), 1u);
+  EXPECT_EQ(json::parse(as_json.out)["stages_us"]["activated"], 422);
+}
+
+TEST_F(DaemonCommands, MigrateWithoutWait) {
+  const CliResult result = migd({"migrate", "4f", "--to", "b"});
+  EXPECT_EQ(result.exit_code, kExitDone);
+  EXPECT_EQ(result.out, "accepted\n");
+  EXPECT_EQ(migd({"migrate", "4f", "--to", "b", "--json"}).out, "{\"outcome\":\"accepted\"}\n");
+}
+
+TEST_F(DaemonCommands, MigrateRefused) {
+  answer(ErrorCode::kRefused, "the prefix '4f' is that of 2 connections");
+  const CliResult result = migd({"migrate", "4f", "--to", "b", "--wait"});
+  EXPECT_EQ(result.exit_code, kExitFailed);
+  EXPECT_EQ(result.out, "");
+  EXPECT_EQ(result.err, "migd: the prefix '4f' is that of 2 connections\n");
+  const CliResult as_json = migd({"migrate", "4f", "--to", "b", "--json"});
+  EXPECT_EQ(as_json.exit_code, kExitFailed);
+  EXPECT_EQ(line_count(as_json.out), 1u);
+  EXPECT_EQ(json::parse(as_json.out)["error"]["code"], "refused");
+  EXPECT_EQ(json::parse(as_json.out)["from"], "a");
+}
+
+TEST_F(DaemonCommands, MigrateExitCodes) {
+  const std::pair<ErrorCode, int> codes[] = {{ErrorCode::kNotFound, kExitFailed},
+                                             {ErrorCode::kUnavailable, kExitFailed},
+                                             {ErrorCode::kBusy, kExitFailed},
+                                             {ErrorCode::kInvalidArgument, kExitFailed},
+                                             {ErrorCode::kDeadline, kExitDeadline}};
+  for (const auto& [error, exit_code] : codes) {
+    answer(error, "because");
+    const CliResult result = migd({"migrate", "4f", "--to", "b", "--wait"});
+    EXPECT_EQ(result.exit_code, exit_code) << to_string(error);
+    EXPECT_EQ(result.err, "migd: because\n");
+  }
+}
+
+TEST_F(DaemonCommands, ADaemonThatHangsIsADeadline) {
+  stop_answering();
+  const CliResult result = migd({"migrate", "4f", "--to", "b", "--wait", "--timeout", "10ms"});
+  EXPECT_EQ(result.exit_code, kExitDeadline);
+  EXPECT_EQ(result.err, "migd: the daemon did not answer in time\n");
+  go_on();
+}
+
+TEST_F(DaemonCommands, ADaemonThatEndsMidway) {
+  std::thread ender([this] {
+    EXPECT_TRUE(eventually([this] { return !service_.asked.empty(); }));
+    end_daemon();
+  });
+  const CliResult result = migd({"migrate", "4f", "--to", "b", "--wait"});
+  ender.join();
+  EXPECT_EQ(result.exit_code, kExitUnreachable);
+  EXPECT_EQ(line_count(result.err), 1u);
+}
+
+TEST_F(DaemonCommands, Events) {
+  std::thread emitter([this] {
+    EXPECT_TRUE(eventually([this] { return server_->session_count() == 1; }));
+    for (int i = 0; i < 100; ++i) {
+      on_loop([this] { service_.emit(PeerDown{NodeId{2}, "no\nheartbeat"}, Instant{}); });
+    }
+  });
+  const CliResult result = migd({"events", "--json", "--count", "5"});
+  emitter.join();
+  EXPECT_EQ(result.exit_code, kExitDone);
+  EXPECT_EQ(line_count(result.out), 5u);
+  std::istringstream lines(result.out);
+  std::string line;
+  std::getline(lines, line);
+  EXPECT_EQ(json::parse(line)["event"], "watching");
+  std::getline(lines, line);
+  EXPECT_EQ(json::parse(line)["event"], "peer_down");
+  EXPECT_EQ(json::parse(line)["peer"], "b");
+}
+
+TEST_F(DaemonCommands, EventsForPeople) {
+  std::thread emitter([this] {
+    EXPECT_TRUE(eventually([this] { return server_->session_count() == 1; }));
+    for (int i = 0; i < 100; ++i) {
+      on_loop([this] { service_.emit(PeerDown{NodeId{2}, "no\nheartbeat"}, Instant{}); });
+    }
+  });
+  const CliResult result = migd({"events", "--count", "2"});
+  emitter.join();
+  EXPECT_EQ(line_count(result.out), 2u);
+  EXPECT_THAT(result.out, HasSubstr(" watching node=a\n"));
+  EXPECT_THAT(result.out, HasSubstr(" peer_down peer=b reason=no?heartbeat\n"));
+}
+
+TEST_F(DaemonCommands, EventsEndWithTheDaemon) {
+  std::thread ender([this] {
+    EXPECT_TRUE(eventually([this] { return server_->session_count() == 1; }));
+    end_daemon();
+  });
+  const CliResult result = migd({"events"});
+  ender.join();
+  EXPECT_EQ(result.exit_code, kExitUnreachable);
+}
+
+}  // namespace
+}  // namespace migd
