@@ -9,6 +9,7 @@
 #include <string>
 
 #include "tests/sim/scenario.h"
+#include "tests/sim/seeds.h"
 
 namespace migd::sim {
 namespace {

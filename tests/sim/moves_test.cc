@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/sim/scenario.h"
+#include "tests/sim/seeds.h"
 
 namespace migd::sim {
 namespace {

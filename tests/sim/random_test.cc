@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "tests/sim/scenario.h"
+#include "tests/sim/seeds.h"
 
 namespace migd::sim {
 namespace {

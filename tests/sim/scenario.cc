@@ -4,16 +4,12 @@
 #include <sodium.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
+
+#include "tests/sim/seeds.h"
 
 namespace migd::sim {
 namespace {
-
-std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 // Asks for moves as the scenario says, from outside of every callback.
 class Mover : public NetObserver {
@@ -89,13 +85,6 @@ std::string complaints(const TcpCounters& n) {
   return text;
 }
 
-std::string replay(std::uint64_t seed) {
-  const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
-  const std::string test =
-      info == nullptr ? "" : std::string(info->test_suite_name()) + "." + info->name();
-  return fmt::format("replay: MIGD_SIM_SEED={} sim_test --gtest_filter='{}'", seed, test);
-}
-
 }  // namespace
 
 void PrintTo(const Scenario& scenario, std::ostream* out) {
@@ -158,7 +147,7 @@ Outcome run(const Scenario& scenario, bool with_moves, const FlowCounts* control
 }
 
 Outcome expect_unseen(const Scenario& scenario) {
-  const std::string how = replay(scenario.cluster.seed);
+  const std::string how = replay_command(scenario.cluster.seed);
   const Outcome still = run(scenario, false);
   EXPECT_TRUE(still.finished && still.wrong.empty() && still.violations.empty())
       << scenario.name << " without moves\n"
@@ -172,15 +161,6 @@ Outcome expect_unseen(const Scenario& scenario) {
     EXPECT_TRUE(moved.received == still.received) << scenario.name << ": streams differ\n" << how;
   }
   return moved;
-}
-
-void for_each_seed(int usual, const std::function<void(std::uint64_t)>& body) {
-  if (std::getenv("MIGD_SIM_SEED") != nullptr) return body(from_environment("MIGD_SIM_SEED", 1));
-  const std::uint64_t runs = from_environment("MIGD_SIM_RUNS", static_cast<std::uint64_t>(usual));
-  for (std::uint64_t seed = 1; seed <= runs; ++seed) {
-    body(seed);
-    if (::testing::Test::HasFailure()) return;  // the first is the one to replay
-  }
 }
 
 // ---- parts of scenarios

@@ -1,8 +1,5 @@
 // A scenario: a cluster, one client with a script, and when its connection moves. The same scenario
 // runs with and without moves; what the client and the applications saw must be the same.
-//
-// MIGD_SIM_SEED=N runs seed N alone, MIGD_SIM_RUNS=N that many seeds of each test,
-// MIGD_SIM_SECONDS=N makes the random test draw fresh seeds for N seconds.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -63,9 +60,6 @@ Outcome run(const Scenario& scenario, bool with_moves, const FlowCounts* control
 // Runs it unmigrated, then migrated, and expects both sound and equal. Returns the migrated
 // outcome.
 Outcome expect_unseen(const Scenario& scenario);
-
-// For each seed that this process shall run of a test with `usual` seeds.
-void for_each_seed(int usual, const std::function<void(std::uint64_t)>& body);
 
 // ---- parts of scenarios
 // --------------------------------------------------------------------------

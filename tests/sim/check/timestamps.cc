@@ -48,6 +48,15 @@ void TimestampChecker::check(const SegmentSeen& seen, State& state) {
   if (state.client_value && before(*state.client_value, now.echo)) {
     wrong("TSecr was never sent by the client");
   }
+  if (!state.last) {
+    state.first = now;
+    state.first_at = seen.at;
+  }
+  // About one unit a millisecond (RFC 7323 5.4); the time on the way may be missing.
+  const std::int64_t age_ms = to_milliseconds(seen.at - state.first_at);
+  if (static_cast<std::int32_t>(now.value - state.first.value) < age_ms / 4 - 500) {
+    wrong(fmt::format("TSval hardly moves, {} was sent {} ms ago", state.first.value, age_ms));
+  }
   state.last = now;
   state.last_at = seen.at;
 }

@@ -1,6 +1,6 @@
-// Invariant 3: the server's TSval never goes back nor leaps, its TSecr never goes back and names a
-// value that the client has sent, and every segment carries the option exactly when it was
-// negotiated (RFC 7323 3.2).
+// Invariant 3: the server's TSval never goes back nor leaps nor stands still, its TSecr never goes
+// back and names a value that the client has sent, and every segment carries the option exactly
+// when it was negotiated (RFC 7323 3.2).
 #pragma once
 
 #include <map>
@@ -19,6 +19,8 @@ class TimestampChecker : public Checker {
   struct State {
     std::optional<Segment::Timestamps> last;
     Instant last_at{};
+    Segment::Timestamps first;
+    Instant first_at{};
     std::optional<std::uint32_t> client_value;  // the newest the client sent
   };
   void check(const SegmentSeen& seen, State& state);

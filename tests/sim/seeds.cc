@@ -1,0 +1,31 @@
+#include "tests/sim/seeds.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+namespace migd::sim {
+
+std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+void for_each_seed(int usual, const std::function<void(std::uint64_t)>& body) {
+  if (std::getenv("MIGD_SIM_SEED") != nullptr) return body(from_environment("MIGD_SIM_SEED", 1));
+  const std::uint64_t runs = from_environment("MIGD_SIM_RUNS", static_cast<std::uint64_t>(usual));
+  for (std::uint64_t seed = 1; seed <= runs; ++seed) {
+    body(seed);
+    if (::testing::Test::HasFailure()) return;  // the first is the one to replay
+  }
+}
+
+std::string replay_command(std::uint64_t seed, std::string_view more) {
+  const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
+  const std::string test =
+      info == nullptr ? "*" : std::string(info->test_suite_name()) + "." + info->name();
+  return fmt::format("replay: MIGD_SIM_SEED={} {}sim_test --gtest_filter='{}'", seed, more, test);
+}
+
+}  // namespace migd::sim
