@@ -98,9 +98,9 @@ HttpRequestParser::Outcome HttpRequestParser::State::verdict(llhttp_errno_t erro
   if (error == HPE_PAUSED_H2_UPGRADE) return Outcome::kHttp2;
   if (head_complete) {
     if (parser.method == HTTP_PRI) return Outcome::kHttp2;
-    // RFC 9112 3.2: more than one Host field is an error. (None is one as well, in HTTP/1.1; that
-    // is for the server to say.)
-    return host_fields > 1 ? Outcome::kMalformed : Outcome::kRequest;
+    // llhttp also takes HTTP/0.9 and 2.0. RFC 9112 3.2: more than one Host field is an error. (None
+    // is one as well, in HTTP/1.1; that is for the server to say.)
+    return parser.http_major == 1 && host_fields <= 1 ? Outcome::kRequest : Outcome::kMalformed;
   }
   if (error != HPE_OK) return Outcome::kMalformed;
   return fed >= bytes_max ? Outcome::kTooLarge : Outcome::kIncomplete;
