@@ -26,8 +26,11 @@ IpAddress IpAddress::from_bytes(ByteView bytes) {
 }
 
 Result<IpAddress> IpAddress::parse(std::string_view text) {
-  const std::string copy(text);
+  const std::string copy(text.substr(0, text.find('\0')));
   std::array<std::uint8_t, 16> raw{};
+  if (copy.size() != text.size()) {
+    return fail(ErrorCode::kInvalidArgument, "an IP address holds no zero byte");
+  }
   if (inet_pton(AF_INET, copy.c_str(), raw.data()) == 1) return from_bytes({raw.data(), 4});
   if (inet_pton(AF_INET6, copy.c_str(), raw.data()) == 1) return from_bytes(raw);
   return fail(ErrorCode::kInvalidArgument, "'" + copy + "' is not an IP address");
@@ -36,7 +39,8 @@ Result<IpAddress> IpAddress::parse(std::string_view text) {
 std::uint32_t IpAddress::v4_host_order() const {
   MIGD_CHECK(is_v4());
   std::uint32_t value = 0;
-  for (std::uint8_t byte : bytes()) value = value << 8 | byte;
+  for (std::uint8_t byte : bytes())
+    value = value << 8 | byte;
   return value;
 }
 
@@ -75,7 +79,9 @@ std::string Endpoint::to_string() const {
   return (address.is_v4() ? host : "[" + host + "]") + ":" + std::to_string(port);
 }
 
-std::string FourTuple::to_string() const { return peer.to_string() + " -> " + local.to_string(); }
+std::string FourTuple::to_string() const {
+  return peer.to_string() + " -> " + local.to_string();
+}
 
 void write_address(ByteWriter& out, const IpAddress& address) {
   out.u8(static_cast<std::uint8_t>(address.family()));

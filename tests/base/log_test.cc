@@ -1,0 +1,96 @@
+#include "base/log.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <regex>
+
+namespace migd {
+namespace {
+
+class LogTest : public ::testing::Test {
+ protected:
+  LogTest() {
+    char name[] = "/tmp/migd_log_test.XXXXXX";
+    close(mkstemp(name));
+    path_ = name;
+  }
+  ~LogTest() override { std::remove(path_.c_str()); }
+
+  // What is in the file while the log is still open: nothing waits in a buffer.
+  std::vector<std::string> lines() const {
+    std::vector<std::string> all;
+    std::ifstream in(path_);
+    for (std::string line; std::getline(in, line);)
+      all.push_back(line);
+    return all;
+  }
+  std::string path_;
+};
+
+const char* const kTime = R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)";
+
+TEST_F(LogTest, LogfmtQuotesWhatNeedsIt) {
+  const auto log = make_log(LogFormat::kLogfmt, LogLevel::kInfo, path_);
+  log->info("connection_opened", {{"plain", "10.77.0.1:80"},
+                                  {"empty", ""},
+                                  {"space", "a b"},
+                                  {"equals", "a=b"},
+                                  {"quote", "a\"b\\c"},
+                                  {"lines", "a\nb\tc\x01"},
+                                  {"braces", "{} %v %%"}});
+  log->warn("second");
+  const auto all = lines();
+  ASSERT_EQ(all.size(), 2u);
+  const std::string rest =
+      "level=info event=connection_opened plain=10.77.0.1:80 empty=\"\" space=\"a b\" "
+      "equals=\"a=b\" quote=\"a\\\"b\\\\c\" lines=\"a\\nb\\tc\\u0001\" braces=\"{} %v %%\"";
+  EXPECT_EQ(all[0].substr(all[0].find("level=")), rest);
+  EXPECT_TRUE(std::regex_match(
+      all[1], std::regex("time=" + std::string(kTime) + " level=warn event=second")))
+      << all[1];
+}
+
+TEST_F(LogTest, JsonLinesParse) {
+  const auto log = make_log(LogFormat::kJson, LogLevel::kDebug, path_);
+  log->write(LogLevel::kError, "failed", {{"text", "a \"b\"\n{}"}, {"not_utf8", "\xff"}});
+  log->info("bare");
+  const auto all = lines();
+  ASSERT_EQ(all.size(), 2u);
+  const auto first = nlohmann::json::parse(all[0]);
+  EXPECT_EQ(first["level"], "error");
+  EXPECT_EQ(first["event"], "failed");
+  EXPECT_EQ(first["text"], "a \"b\"\n{}");
+  EXPECT_TRUE(first.contains("not_utf8"));
+  EXPECT_TRUE(std::regex_match(first["time"].get<std::string>(), std::regex(kTime)));
+  EXPECT_EQ(nlohmann::json::parse(all[1]).size(), 3u);
+}
+
+TEST_F(LogTest, WritesNothingBelowItsLevel) {
+  const auto log = make_log(LogFormat::kLogfmt, LogLevel::kWarn, path_);
+  log->write(LogLevel::kDebug, "debug", {});
+  log->info("info");
+  log->warn("warn");
+  log->write(LogLevel::kError, "error", {});
+  EXPECT_EQ(lines().size(), 2u);
+}
+
+TEST_F(LogTest, AppendsToWhatIsThere) {
+  make_log(LogFormat::kLogfmt, LogLevel::kInfo, path_)->info("before");
+  make_log(LogFormat::kLogfmt, LogLevel::kInfo, path_)->info("after");
+  EXPECT_EQ(lines().size(), 2u);
+}
+
+TEST_F(LogTest, UnusableFileIsToldOnStderr) {
+  ::testing::internal::CaptureStderr();
+  make_log(LogFormat::kLogfmt, LogLevel::kInfo, path_ + "/below/a/file")->info("started");
+  const std::string text = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(text.find("level=warn event=log_file_unusable"), std::string::npos) << text;
+  EXPECT_NE(text.find("event=started"), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace migd
