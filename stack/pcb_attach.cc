@@ -168,6 +168,7 @@ tcp_pcb* make_pcb(const TcpSnapshot& snapshot, std::uint16_t mss, tcp_pcb_listen
     tcp_free(pcb);
     return nullptr;
   }
+  pcb->tmr = 0;
   pcb->rtime = pcb->unacked != nullptr ? 0 : -1;
   if (pcb->unsent != nullptr && pcb->unacked == nullptr) {
     pcb->persist_backoff = snapshot.persist_backoff;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "stack/ledger.h"  // its static_assert
 #include "stack/tcp_connection.h"
 
 namespace migd {

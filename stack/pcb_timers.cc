@@ -48,7 +48,6 @@ PcbMark PcbTimers::before(const tcp_pcb& pcb) {
       .lastack = pcb.lastack,
       .rttest = pcb.rttest,
       .rtseq = pcb.rtseq,
-      .tmr = pcb.tmr,
       .ts_recent = pcb.ts_recent,
       .persist_backoff = pcb.persist_backoff,
       .ack_delayed = (pcb.flags & TF_ACK_DELAY) != 0,
@@ -59,7 +58,8 @@ PcbMark PcbTimers::before(const tcp_pcb& pcb) {
 void PcbTimers::after(const PcbMark& mark, tcp_pcb& pcb, Instant now, const TimerLimits& limits) {
   if (pcb.state != mark.state) state_since_ = now;
   if (pcb.state == TIME_WAIT) {
-    if (pcb.tmr != mark.tmr) state_since_ = now;  // the peer's FIN came again
+    if (pcb.tmr != 0) state_since_ = now;  // so says lwIP when the peer's FIN has come again
+    pcb.tmr = 0;
     return;
   }
 

@@ -38,7 +38,6 @@ struct PcbMark {
   std::uint32_t lastack;
   std::uint32_t rttest;
   std::uint32_t rtseq;
-  std::uint32_t tmr;
   std::uint32_t ts_recent;
   std::uint8_t persist_backoff;
   bool ack_delayed;

@@ -7,18 +7,18 @@ namespace migd {
 namespace {
 
 // What tcp_recved() does, except that the ACK waits until everything that belongs into the same
-// segment is there. The peer is told when it may send much more than it knows of, or when it knows
-// of nothing (RFC 9293 3.8.6.2.2).
+// segment is there. Every segment says how large the window is; one of its own is worth it only
+// when the peer may soon have to wait (RFC 9293 3.8.6.2.2).
 void open_window(tcp_pcb* pcb, std::uint32_t consumed) {
   const std::uint32_t most = TCP_WND_MAX(pcb);
   pcb->rcv_wnd = std::max(pcb->rcv_wnd, std::min(pcb->rcv_wnd + consumed, most));
-  const std::int32_t announced = SeqNum(pcb->rcv_ann_right_edge) - SeqNum(pcb->rcv_nxt);
+  const std::int64_t left = SeqNum(pcb->rcv_ann_right_edge) - SeqNum(pcb->rcv_nxt);
   const std::uint32_t more = tcp_update_rcv_ann_wnd(pcb);
   if (pcb->state != ESTABLISHED && pcb->state != FIN_WAIT_1 && pcb->state != FIN_WAIT_2) return;
   const std::uint32_t mss = pcb->mss;
-  const bool much = more >= std::min(most / 4, 4 * mss);
-  const bool blocked = announced < pcb->mss && more >= std::min(most / 2, mss);
-  if (much || blocked) tcp_ack_now(pcb);
+  const bool running_low = left < most / 4 && more >= std::min(most / 4, 4 * mss);
+  const bool blocked = left < mss && more >= std::min(most / 2, mss);
+  if (running_low || blocked) tcp_ack_now(pcb);
 }
 
 }  // namespace

@@ -125,7 +125,7 @@ std::size_t TcpConnection::unsent() const {
 }
 
 std::size_t TcpConnection::unacknowledged() const {
-  if (!alive()) return 0;
+  if (!alive() || pcb_->state == SYN_RCVD) return 0;
   const std::int32_t n = write_end_ - SeqNum(pcb_->lastack);
   return n <= 0 ? 0 : static_cast<std::size_t>(n) - std::min(static_cast<std::size_t>(n), unsent());
 }
@@ -181,6 +181,7 @@ void TcpConnection::signal_writable() {
 void TcpConnection::shutdown_write() {
   MIGD_CHECK(!frozen_);
   if (!alive() || writing_ended(*pcb_)) return;
+  if (pcb_->state == SYN_RCVD) return abort();  // there is no stream yet that could end
   write_blocked_ = false;
   stack_.serve(*this, [this] { tcp_shutdown(pcb_, 0, 1); });
   stack_.send_unless_delivering();
@@ -189,6 +190,7 @@ void TcpConnection::shutdown_write() {
 void TcpConnection::close() {
   MIGD_CHECK(!frozen_);
   if (read_closed_) return;
+  if (alive() && pcb_->state == SYN_RCVD) return abort();
   read_closed_ = true;
   write_blocked_ = false;
   received_.clear();

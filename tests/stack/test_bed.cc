@@ -157,9 +157,11 @@ void TestBed::deliver() {
 }
 
 void TestBed::connect() {
+  const Moves later = std::exchange(moves_, Moves::kNever);
   give(peer.syn());
   EXPECT_TRUE(peer.established);
   give(peer.ack());
+  moves_ = later;
   ASSERT_EQ(owner->established.size(), 1u);
   owner->established[0]->bind("app", &app);
   deliver();

@@ -106,4 +106,37 @@ class TestBed {
   Moves moves_;
 };
 
+// A fixture whose tests run unmigrated, with a move before every step, and with a move there and
+// back before every step; with IPv4 and IPv6.
+class MovingTest : public ::testing::TestWithParam<std::tuple<Moves, bool>> {
+ protected:
+  static bool v6() { return std::get<1>(GetParam()); }
+  static bool moving() { return std::get<0>(GetParam()) != Moves::kNever; }
+  static PeerOptions peer_options() { return v6() ? PeerOptions::v6() : PeerOptions{}; }
+  static PeerOptions plain_options() {
+    PeerOptions options = PeerOptions::plain();
+    options.local = peer_options().local;
+    options.remote = peer_options().remote;
+    return options;
+  }
+  // Another peer, or another stack, than the default one.
+  TestBed& rebuild(PeerOptions peer, StackOptions stack = default_options()) {
+    return storage_.emplace(std::get<0>(GetParam()), std::move(peer), stack);
+  }
+  void SetUp() override { rebuild(peer_options()); }
+  TestBed& bed() { return *storage_; }
+
+ private:
+  std::optional<TestBed> storage_;
+};
+
+#define MIGD_MOVING_SUITE(name)                                                                    \
+  INSTANTIATE_TEST_SUITE_P(                                                                        \
+      Moves, name,                                                                                 \
+      ::testing::Combine(::testing::Values(Moves::kNever, Moves::kEachStep, Moves::kThereAndBack), \
+                         ::testing::Bool()),                                                       \
+      [](const auto& test) {                                                                       \
+        return to_string(std::get<0>(test.param)) + (std::get<1>(test.param) ? "V6" : "V4");       \
+      })
+
 }  // namespace migd::test
