@@ -10,15 +10,15 @@ Blockers Shim::blockers(const Connection& connection) const {
   switch (connection.state()) {
     case TcpState::kEstablished:
     case TcpState::kCloseWait:
-      break;
-    case TcpState::kSynReceived:
-    case TcpState::kTimeWait:
-      found |= static_cast<Blockers>(Blocker::kStateUnsupported);
-      break;
     case TcpState::kFinWait1:
     case TcpState::kFinWait2:
     case TcpState::kClosing:
     case TcpState::kLastAck:
+      break;
+    case TcpState::kSynReceived:
+      found |= static_cast<Blockers>(Blocker::kStateUnsupported);
+      break;
+    case TcpState::kTimeWait:
       found |= static_cast<Blockers>(Blocker::kClosing);
       break;
   }
