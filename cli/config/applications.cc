@@ -27,6 +27,8 @@ void read_root(TableReader& table, Draft& draft, ApplicationOptions& application
 void read_relay(TableReader& table, Draft& draft, ApplicationOptions& application) {
   constexpr std::string_view kExpected = "\"tcp:HOST:PORT\" or \"unix:PATH\"";
   if (table.integer("proxy_protocol", Presence::kOptional, 2, 2)) application.proxy_header = true;
+  application.http_idle =
+      table.boolean("http_idle", Presence::kOptional).value_or(application.http_idle);
   const auto text = table.text("address", Presence::kRequired, kExpected);
   if (!text) return;
   Result<StreamAddress> address = StreamAddress::parse(text->value);
@@ -65,6 +67,7 @@ void read_application(TableReader& table, Draft& draft) {
   } else {
     table.only_with("address", "kind = \"relay\"");
     table.only_with("proxy_protocol", "kind = \"relay\"");
+    table.only_with("http_idle", "kind = \"relay\"");
   }
   draft.config.node.applications.push_back(std::move(application));
 }

@@ -56,7 +56,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"(method = "POST")", R"(verb = "POST")", "76: service.rule.match.verb: unknown key"},
         Bad{"policy =", "polciy =",
             "82: service.pool.all.polciy: unknown key, did you mean 'policy'?"},
-        Bad{"", "[cluster]\nmode = \"static\"\n", "94: cluster: unknown key"},
+        Bad{"", "[cluster]\nmode = \"static\"\n", "95: cluster: unknown key"},
         Bad{"name = \"a\"\n", "",
             "3: node.name: missing, expected a name of at most 63 letters, digits, '.', '_' and "
             "'-', begun by a letter or digit"},
@@ -267,15 +267,15 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"(protocol = "http")", R"(protocol = "none")",
             "76: service.rule.match: expected no rules, for classify.protocol is \"none\""},
         Bad{"", "[[application]]\nname = \"app\"\nkind = \"echo\"\n",
-            "95: application.name: the application name 'app' is taken already"},
+            "96: application.name: the application name 'app' is taken already"},
         Bad{"",
             "[[service]]\nname = \"web\"\nvip = [\"10.77.100.2:80\"]\napplication = "
             "\"files\"\ndefault = \"node:a\"\n",
-            "95: service.name: the service name 'web' is taken already"},
+            "96: service.name: the service name 'web' is taken already"},
         Bad{"",
             "[[service]]\nname = \"web2\"\nvip = [\"10.77.100.1:80\"]\napplication = "
             "\"files\"\ndefault = \"node:a\"\n",
-            "96: service.vip: the VIP 10.77.100.1:80 is taken already, by service web"}));
+            "97: service.vip: the VIP 10.77.100.1:80 is taken already, by service web"}));
 
 }  // namespace
 }  // namespace migd

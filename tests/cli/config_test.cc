@@ -69,6 +69,7 @@ TEST(Config, PeersServicesAndApplications) {
   EXPECT_EQ(node.applications[1].kind, ApplicationKind::kRelay);
   EXPECT_EQ(node.applications[1].address.host_or_path, "/nowhere/app.sock");
   EXPECT_TRUE(node.applications[1].proxy_header);
+  EXPECT_FALSE(node.applications[1].http_idle);
 }
 
 TEST(Config, SettingsOfThisNodeAlone) {

@@ -103,6 +103,7 @@ name = "app"
 kind = "relay"
 address = "unix:app.sock"
 proxy_protocol = 2
+http_idle = false
 )";
 
 inline std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
