@@ -347,7 +347,9 @@ bool ChannelEngine::on_fragment(Peer& from, const MessageFrame& frame, ByteView 
                                 Instant now) {
   const bool for_us = frame.destination == options_.self;
   Peer* origin = find(frame.origin);
-  const bool known = for_us ? origin != nullptr : origin == &from && find(frame.destination);
+  const bool known = for_us ? origin != nullptr
+                            : origin == &from && frame.destination != frame.origin &&
+                                  find(frame.destination) != nullptr;
   if (!known) {
     refusals_.count(Refusal::kNotForUs);
     return true;
