@@ -2,7 +2,7 @@
 
   kernel_client.py echo   ADDRESS PORT LOCAL_PORT ROUNDS PAUSE_MS   ping-pong of ramp pieces
   kernel_client.py bulk   ADDRESS PORT LOCAL_PORT BYTES             full-duplex ramp through echo
-  kernel_client.py half   ADDRESS PORT LOCAL_PORT BYTES PAUSE_MS    sends all, FIN, then reads slowly
+  kernel_client.py half   ADDRESS PORT LOCAL_PORT BYTES PAUSE_MS    sends all, FIN, then reads slowly through a small buffer
   kernel_client.py source ADDRESS PORT LOCAL_PORT BYTES PAUSE_MS    reads a ramp that the server makes
 """
 import json
@@ -19,11 +19,13 @@ def ramp(size, first=0):
     return (RAMP * (size // 251 + 2))[start:start + size]
 
 
-def connect(address, port, local_port):
+def connect(kind, address, port, local_port):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if kind == "half":
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 10)
     made.bind(("::" if ":" in address else "0.0.0.0", local_port))
     made.settimeout(30)
     made.connect((address, port))
@@ -103,7 +105,7 @@ def source(connection, total, pause_ms):
 
 def main():
     kind, address, port, local_port, *numbers = sys.argv[1:]
-    with connect(address, int(port), int(local_port)) as connection:
+    with connect(kind, address, int(port), int(local_port)) as connection:
         try:
             result = globals()[kind](connection, *map(int, numbers))
         except (OSError, EOFError) as error:

@@ -58,10 +58,11 @@ def test_full_duplex_at_full_speed_moves(lab, family):
 
 
 def test_half_closed_connection_moves(lab):
+    """The client has sent all and its FIN; what is echoed waits at the server."""
     port = next(PORTS)
-    client = start_client(lab, "half", lab.vip4, ECHO, port, 400_000, 10)
-    assert keep_moving(lab, port, client, 5) >= 3
-    assert finish(client, lab)["bytes"] == 400_000
+    client = start_client(lab, "half", lab.vip4, ECHO, port, 1_000_000, 20)
+    assert keep_moving(lab, port, client, 4) >= 3
+    assert finish(client, lab)["bytes"] == 1_000_000
 
 
 def test_slow_reader_moves(lab):
@@ -127,15 +128,16 @@ def test_a_target_that_dies_before_the_grant_costs_nothing(lab, attached):
     else:
         lab.signal(target, "STOP")
     try:
-        mover = lab.start("client", "true")  # any child, so that the order below is the same
-        mover.wait()
         asked = subprocess.Popen(lab.command("migd", "f1", "migrate", connection, "--to", target,
                                              "--wait", "--json"), env=lab.environment,
                                  stdout=subprocess.PIPE, text=True)
-        time.sleep(0.5)
         if attached:
-            _, status = lab.migd(target, "status")
-            assert status["frozen"] == 1, "the target has not attached it"
+            give_up = time.monotonic() + 10
+            while lab.migd(target, "status")[1]["frozen"] == 0:
+                assert time.monotonic() < give_up, "the target has not attached it"
+                time.sleep(0.02)
+        else:
+            time.sleep(0.5)
         lab.signal(target, "KILL")
         asked.communicate(timeout=30)
         assert asked.returncode in (1, 5)
