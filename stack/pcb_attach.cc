@@ -35,6 +35,7 @@ tcpflags_t flags_of(const TcpSnapshot& s) {
   const auto set = [&flags](bool condition, tcpflags_t flag) {
     if (condition) flags = static_cast<tcpflags_t>(flags | flag);
   };
+  set(s.ack_pending, TF_ACK_DELAY);
   set(s.no_delay, TF_NODELAY);
   set(s.read_closed, TF_RXCLOSED);
   set(s.fin_sequence.has_value(), TF_FIN);
@@ -169,7 +170,8 @@ tcp_pcb* make_pcb(const TcpSnapshot& snapshot, std::uint16_t mss, tcp_pcb_listen
     return nullptr;
   }
   pcb->tmr = 0;
-  pcb->rtime = pcb->unacked != nullptr ? 0 : -1;
+  // 0 would mean that the retransmission timer begins now (stack/pcb_timers.cc): it goes on.
+  pcb->rtime = pcb->unacked != nullptr ? 1 : -1;
   if (pcb->unsent != nullptr && pcb->unacked == nullptr) {
     pcb->persist_backoff = snapshot.persist_backoff;
     pcb->persist_probe = snapshot.persist_probes;

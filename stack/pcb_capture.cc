@@ -159,8 +159,10 @@ TcpSnapshot capture_connection(const TcpConnection& connection, Instant now) {
 
   capture_options(pcb, out);
   out.ts_clock = connection.ts_clock_.milliseconds(now);
+  out.ts_clock_part = connection.ts_clock_.part(now);
   capture_congestion(pcb, out);
   capture_timers(connection.timers_, now, out);
+  out.timer_waited = connection.timers_.waited(pcb);
   out.read_closed = connection.read_closed_;
   out.bytes_in = connection.bytes_in_;
   out.bytes_out = connection.bytes_out_;

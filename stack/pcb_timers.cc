@@ -28,18 +28,30 @@ void PcbTimers::begin(Instant now, const TimerLimits& limits) {
   state_since_ = last_heard_ = ts_recent_at_ = now;
 }
 
-void PcbTimers::restore(const Carried& carried, Instant now) {
+void PcbTimers::restore(const Carried& carried) {
   rtt_ = carried.rtt;
   rto_ = carried.rto;
   retransmissions_ = carried.retransmissions;
   state_since_ = carried.state_since;
   last_heard_ = carried.last_heard;
   ts_recent_at_ = carried.ts_recent_at;
-  restart(now);
+  rto_waited_ = persist_waited_ = carried.waited;
 }
 
-void PcbTimers::restart(Instant now) {
-  rto_start_ = persist_start_ = ack_start_ = close_start_ = now;
+void PcbTimers::pause(Instant now) {
+  rto_waited_ = now - rto_start_;
+  persist_waited_ = now - persist_start_;
+}
+
+void PcbTimers::resume(Instant now) {
+  rto_start_ = now - rto_waited_;
+  persist_start_ = now - persist_waited_;
+  ack_start_ = close_start_ = now;
+}
+
+Duration PcbTimers::waited(const tcp_pcb& pcb) const {
+  if (pcb.persist_backoff > 0) return persist_waited_;
+  return waits_for_ack(pcb) ? rto_waited_ : Duration::zero();
 }
 
 PcbMark PcbTimers::before(const tcp_pcb& pcb) {

@@ -65,8 +65,11 @@ class PcbTimers {
   // Inside lwIP. Only for kGoesOn has it sent anything.
   Outcome expire(tcp_pcb& pcb, Instant now, const TimerLimits& limits);
 
-  // All that waits begins to wait anew: after a freeze.
-  void restart(Instant now);
+  // While the connection is frozen nothing runs; what waits goes on waiting after the thaw, so that a
+  // connection that moves all the time still retransmits in time.
+  void pause(Instant now);
+  void resume(Instant now);
+  Duration waited(const tcp_pcb& pcb) const;  // paused: what a snapshot tells
   void heard_from_peer(Instant now) { last_heard_ = now; }
   void orphaned(Instant now) { state_since_ = now; }  // nobody here wants to receive any more
 
@@ -81,10 +84,11 @@ class PcbTimers {
   struct Carried {
     RttEstimator rtt;
     Duration rto;
+    Duration waited;
     std::uint8_t retransmissions;
     Instant state_since, last_heard, ts_recent_at;
   };
-  void restore(const Carried& carried, Instant now);
+  void restore(const Carried& carried);  // paused
 
  private:
   Duration persist_interval(const tcp_pcb& pcb) const;
@@ -95,6 +99,7 @@ class PcbTimers {
   RttEstimator rtt_;
   Duration rto_{};  // with back-off
   Instant rto_start_{};
+  Duration rto_waited_{}, persist_waited_{};  // while paused
   Instant rtt_start_{};
   Instant persist_start_{};
   Instant ack_start_{};

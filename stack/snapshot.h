@@ -75,10 +75,13 @@ struct TcpSnapshot {
   Duration ts_recent_age{};    // for RFC 7323 5.5
   std::uint32_t ts_clock = 0;  // milliseconds; the TSval sent now is this without its low
                                // six bits (stack/timestamp_clock.h)
+  Duration ts_clock_part{};    // of the next millisecond: many short stays must add up
 
   // ---- round trip, congestion, retransmission ----
   bool rtt_known = false;
   Duration srtt{}, rttvar{}, rto{};
+  Duration timer_waited{};           // the retransmission timer (or, while probing, the persist
+                                     // timer) has run for so long; it goes on, it is not restarted
   std::uint8_t retransmissions = 0;  // of the segment at SND.UNA, in a row
   std::uint8_t duplicate_acks = 0;
   std::uint32_t cwnd = 0, ssthresh = 0, cwnd_bytes_acked = 0;

@@ -179,6 +179,8 @@ Result<void> check_options(const TcpSnapshot& s) {
       {"nothing is scaled when window scaling was not negotiated",
        s.window_scaling || (s.send_scale == 0 && s.receive_scale == 0)},
       {"the age of TS.Recent lies in the past", is_past(s.ts_recent_age)},
+      {"the part of a millisecond is less than one",
+       s.ts_clock_part >= Duration::zero() && s.ts_clock_part < 1ms},
   });
 }
 
@@ -191,6 +193,7 @@ Result<void> check_congestion_and_timers(const TcpSnapshot& s) {
                                            s.rttvar <= kRoundTripMax},
       {"the retransmission time-out is between 1 ms and 60 s",
        s.rto >= kRtoMin && s.rto <= RttEstimator::kRtoMax},
+      {"the retransmission timer began in the past", is_past(s.timer_waited)},
       {"the connection has not given up retransmitting",
        s.retransmissions <= PcbTimers::kRetransmissionsMax},
       {"the congestion window is in range", s.cwnd > 0 && s.cwnd <= kCwndMax},

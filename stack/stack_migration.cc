@@ -16,6 +16,7 @@ FrozenConnection StackImpl::freeze(Connection& connection, Instant now) {
   c.frozen_ = true;
   ++frozen_count_;
   c.timer_.cancel();
+  c.timers_.pause(now_);
   return grant(c);
 }
 
@@ -31,11 +32,13 @@ void StackImpl::thaw(FrozenConnection frozen, Instant now) {
   c.frozen_ = false;
   --frozen_count_;
   if (c.alive()) {
-    // One ACK tells the peer of the window and, when the peer has lost one, of what was received.
-    // In SYN_RCVD it would mean nothing, and in TIME_WAIT there is nothing left to tell.
+    // An ACK that was owed leaves at once, unless a segment says it. Otherwise the peer knows all
+    // there is to know: an ACK that says nothing new would be a duplicate to it (RFC 5681 2).
+    c.ack_owed_ = (c.pcb_->flags & (TF_ACK_DELAY | TF_ACK_NOW)) != 0 &&
+                  c.pcb_->state != SYN_RCVD && c.pcb_->state != TIME_WAIT;
     tcp_clear_flags(c.pcb_, TF_ACK_DELAY | TF_ACK_NOW);
-    c.ack_owed_ = c.pcb_->state != SYN_RCVD && c.pcb_->state != TIME_WAIT;
-    c.timers_.restart(now_);
+    c.pcb_->rttest = 0;  // no sample across the freeze
+    c.timers_.resume(now_);
     arm(c);
     touch(c);
   }
@@ -92,7 +95,7 @@ Result<FrozenConnection> StackImpl::attach(const TcpSnapshot& snapshot, const Te
   c.listener_ = listener;
   if (pcb->state == SYN_RCVD) enter_half_open(c, counts_there);
   c.opened_at_ = now_ - held - snapshot.age;
-  c.ts_clock_.set(snapshot.ts_clock, now_ - held);
+  c.ts_clock_.set(snapshot.ts_clock, now_ - held - snapshot.ts_clock_part);
   c.receive_window_limit_ = snapshot.receive_window_limit;
   c.send_buffer_limit_ = snapshot.send_buffer_limit;
   c.write_end_ = snapshot.fin_sequence.value_or(
@@ -111,11 +114,11 @@ Result<FrozenConnection> StackImpl::attach(const TcpSnapshot& snapshot, const Te
   if (snapshot.rtt_known) rtt.restore(snapshot.srtt, snapshot.rttvar);
   c.timers_.restore({.rtt = rtt,
                      .rto = snapshot.rto,
+                     .waited = snapshot.timer_waited,
                      .retransmissions = snapshot.retransmissions,
                      .state_since = now_ - held - snapshot.time_in_state,
                      .last_heard = now_ - held - snapshot.idle,
-                     .ts_recent_at = now_ - held - snapshot.ts_recent_age},
-                    now_);
+                     .ts_recent_at = now_ - held - snapshot.ts_recent_age});
   c.frozen_ = true;
   ++frozen_count_;
   c.events_.opened = true;

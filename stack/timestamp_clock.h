@@ -31,6 +31,10 @@ class TimestampClock {
   std::uint32_t milliseconds(Instant now) const {
     return start_ + static_cast<std::uint32_t>(to_milliseconds(now - at_));
   }
+  // What has passed of the next millisecond.
+  Duration part(Instant now) const {
+    return (now - at_) - std::chrono::floor<std::chrono::milliseconds>(now - at_);
+  }
   std::uint32_t tsval(Instant now) const { return milliseconds(now) & ~kOwnerMask; }
 
  private:
