@@ -80,7 +80,7 @@ Result<void> Node::build() {
                                      options_.channel_port, link, services_.pool, output_,
                                      drops_, services_.rng);
   health_ = std::make_unique<NodeHealth>(options_.self, peers_, bus_);
-  if (options_.self.roles.forwarder) lessor_ = std::make_unique<FlowIdLessor>(services_.rng);
+  lessor_ = std::make_unique<FlowIdLessor>(services_.rng);
   forwarder_ = std::make_unique<Forwarder>(options_.self, peers_, *tunnel_, *health_, bus_, drops_,
                                            services_.rng, now);
 
@@ -97,7 +97,7 @@ Result<void> Node::build() {
   }
   migrator_ = std::make_unique<Migrator>(
       std::move(migrator), channel_options(options_, boot_, link),
-      Migrator::Parts{*stack_, *applications_, *tunnel_, lessor_.get(), bus_, drops_, metrics_,
+      Migrator::Parts{*stack_, *applications_, *tunnel_, *lessor_, bus_, drops_, metrics_,
                       services_.rng, *tunnel_, *this},
       now);
   if (Result<void> listening = listen(); !listening) return listening;

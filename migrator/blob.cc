@@ -133,10 +133,12 @@ void io_tcp(Io& io, Tcp& t) {
   io.seq(t.ts_last_ack_sent);
   io.duration(t.ts_recent_age);
   io.u32(t.ts_clock);
+  io.duration(t.ts_clock_part);
   io.flag(t.rtt_known);
   io.duration(t.srtt);
   io.duration(t.rttvar);
   io.duration(t.rto);
+  io.duration(t.timer_waited);
   io.u8(t.retransmissions);
   io.u8(t.duplicate_acks);
   io.u32(t.cwnd);

@@ -48,7 +48,7 @@ void IntermediateDriver::on_tunnel_frame(Frame frame, Instant now) {
     datagram->for_each([&](ByteView payload) { channel_.on_datagram(datagram->from, payload, now); });
   } else if (const auto* inner = std::get_if<Tunnel::InnerPacket>(&received)) {
     const bool straggler = inner->gue && inner->gue->forwarded;
-    deliver_from(straggler ? NodeId{} : inner->from, std::move(frame),
+    deliver_from(inner->from, std::move(frame),
                  straggler ? Arrival::kStraggler : Arrival::kDirect,
                  inner->gue ? inner->gue->hops : 0, now);
   } else if (const auto* drop = std::get_if<DropReason>(&received)) {
@@ -64,37 +64,39 @@ void IntermediateDriver::deliver(Frame frame, Arrival arrival, Instant now) {
   deliver_from(NodeId{}, std::move(frame), arrival, 0, now);
 }
 
-void IntermediateDriver::deliver_from(NodeId forwarder, Frame frame, Arrival arrival, int hops,
+void IntermediateDriver::deliver_from(NodeId from, Frame frame, Arrival arrival, int hops,
                                       Instant now) {
   const std::optional<Flow> flow = flow_of(frame.bytes());
   if (!flow) {
     drops_.count(DropReason::kUnsupportedProtocol);
     return;
   }
-  if (!gates_.empty() && at_gate(frame, flow->tuple, arrival, now)) return;
-  if (flow->is_syn && forwarder != NodeId{}) origins_[flow->tuple] = forwarder;
+  if (!gates_.empty() && at_gate(frame, flow->tuple, arrival, from)) return;
+  if (flow->is_syn && from != NodeId{}) origins_[flow->tuple] = from;
   to_stack(std::move(frame), flow->tuple, flow->is_syn, hops, now);
 }
 
 // True when the flow's gate has taken the packet.
 bool IntermediateDriver::at_gate(Frame& frame, const FourTuple& tuple, Arrival arrival,
-                                 Instant /*now*/) {
+                                 NodeId from) {
   const auto it = gates_.find(tuple);
   if (it == gates_.end()) return false;
   Gate& gate = *it->second;
+  const bool straggler = arrival == Arrival::kStraggler ||
+                         (from != NodeId{} && from == gate.stragglers_from);
   switch (gate.phase) {
     case Phase::kSourceHolding:
       hold(gate.stragglers, frame);
       return true;
     case Phase::kSourcePassing:
-      send_straggler(std::move(frame), gate.new_owner, gate.target, 0);
+      send_straggler(std::move(frame), gate.to, 0);
       return true;
     case Phase::kTargetAttached:
       early_held_.add();
-      hold(arrival == Arrival::kStraggler ? gate.stragglers : gate.direct, frame);
+      hold(straggler ? gate.stragglers : gate.direct, frame);
       return true;
     case Phase::kTargetAwaitingBarrier:
-      if (arrival == Arrival::kStraggler) return false;  // older than what is held: straight in
+      if (straggler) return false;  // older than what is held: straight in
       early_held_.add();
       hold(gate.direct, frame);
       return true;
@@ -132,16 +134,20 @@ void IntermediateDriver::follow_tombstone(Frame frame, const FourTuple& tuple, b
     drops_.count(DropReason::kEncapsulationLoop);
     return;
   }
-  send_straggler(std::move(frame), stone->tenure, stone->owner, hops);
+  send_straggler(std::move(frame), stone->to, hops);
 }
 
-void IntermediateDriver::send_straggler(Frame frame, const Tenure& tenure, NodeId to, int hops) {
+void IntermediateDriver::send_straggler(Frame frame, const Reference& to, int hops) {
+  stragglers_sent_.add();
+  if (to.flow != FlowId{}) {  // trains stay whole; the hop limit ends a loop
+    tunnel_.send_mapped(std::move(frame), to.owner, to.flow);
+    return;
+  }
   GueHeader header;
   header.forwarded = true;
   header.hops = static_cast<std::uint8_t>(hops + 1);
-  header.tenure = tenure;
-  stragglers_sent_.add();
-  tunnel_.send_gue(std::move(frame), to, header);
+  header.tenure = to.tenure;
+  tunnel_.send_gue(std::move(frame), to.owner, header);
 }
 
 NodeId IntermediateDriver::origin_of(const FourTuple& tuple) const {
@@ -185,17 +191,13 @@ void IntermediateDriver::hold_at_source(const FourTuple& tuple, std::uint32_t wi
   slot = std::move(gate);
 }
 
-void IntermediateDriver::pass_on(const FourTuple& tuple, const Tenure& new_owner, NodeId target,
-                                 Instant now) {
+void IntermediateDriver::pass_on(const FourTuple& tuple, const Reference& to, Instant now) {
   Gate& gate = *gates_.at(tuple);
   MIGD_CHECK(gate.phase == Phase::kSourceHolding);
   gate.phase = Phase::kSourcePassing;
-  gate.new_owner = new_owner;
-  gate.target = target;
-  for (Frame& frame : gate.stragglers.take()) {
-    send_straggler(std::move(frame), new_owner, target, 0);
-  }
-  bury(tuple, new_owner, target, now);
+  gate.to = to;
+  for (Frame& frame : gate.stragglers.take()) send_straggler(std::move(frame), to, 0);
+  bury(tuple, to, now);
 }
 
 std::deque<Frame> IntermediateDriver::take_back(const FourTuple& tuple) {
@@ -213,12 +215,13 @@ void IntermediateDriver::release_at_source(const FourTuple& tuple) {
 
 // ---- the target's half ---------------------------------------------------------------------------
 
-void IntermediateDriver::hold_at_target(const FourTuple& tuple, std::uint32_t window_bytes,
-                                        bool awaiting_barrier) {
+void IntermediateDriver::hold_at_target(const FourTuple& tuple, NodeId stragglers_from,
+                                        std::uint32_t window_bytes, bool awaiting_barrier) {
   auto gate = std::make_unique<Gate>(window_bytes);
   gate->tuple = tuple;
   gate->phase = Phase::kTargetAttached;
   gate->barrier_passed = !awaiting_barrier;
+  gate->stragglers_from = stragglers_from;
   tombstones_.erase(tuple);  // it has come back: nothing is to follow the old reference
   gates_[tuple] = std::move(gate);
 }
@@ -252,26 +255,25 @@ void IntermediateDriver::release_direct(Gate& gate, Instant now) {
   for (Frame& frame : held) to_stack(std::move(frame), tuple, false, 0, now);
 }
 
-void IntermediateDriver::return_to_source(const FourTuple& tuple, const Tenure& tenure,
-                                          NodeId source, Instant now) {
+void IntermediateDriver::return_to_source(const FourTuple& tuple, const Reference& source,
+                                          Instant now) {
   const auto it = gates_.find(tuple);
   if (it == gates_.end()) return;
   std::deque<Frame> held = it->second->direct.take();
   gates_.erase(it);
-  for (Frame& frame : held) send_straggler(std::move(frame), tenure, source, 0);
-  bury(tuple, tenure, source, now);  // what the forwarder still sends here follows
+  for (Frame& frame : held) send_straggler(std::move(frame), source, 0);
+  bury(tuple, source, now);  // what the forwarder still sends here follows
 }
 
 // ---- tombstones ----------------------------------------------------------------------------------
 
-void IntermediateDriver::bury(const FourTuple& tuple, const Tenure& tenure, NodeId owner,
-                              Instant now) {
+void IntermediateDriver::bury(const FourTuple& tuple, const Reference& to, Instant now) {
   if (tombstones_.size() >= kTombstonesMax && !tombstone_expiry_.empty()) {
     tombstones_.erase(tombstone_expiry_.front().second);  // the oldest makes room
     tombstone_expiry_.pop_front();
   }
   const Instant expires = now + limits::kTombstoneLifetime;
-  tombstones_[tuple] = {tenure, owner, expires};
+  tombstones_[tuple] = {to, expires};
   tombstone_expiry_.emplace_back(expires, tuple);
 }
 

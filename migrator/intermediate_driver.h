@@ -63,31 +63,37 @@ class IntermediateDriver {
   // ---- the source's half ----
   // From the freeze on: packets of the tuple are held.
   void hold_at_source(const FourTuple& tuple, std::uint32_t window_bytes);
+  // Where a flow has gone: its new owner, and the identifier that it has mapped for what we pass
+  // on; without one, packets go by GUE.
+  struct Reference {
+    Tenure tenure;
+    NodeId owner;
+    FlowId flow;
+  };
   // GRANT: what is held goes to the new owner, and so does everything that still comes.
-  void pass_on(const FourTuple& tuple, const Tenure& new_owner, NodeId target, Instant now);
+  void pass_on(const FourTuple& tuple, const Reference& to, Instant now);
   // Rollback: the gate is gone; what was held is the caller's to replay.
   std::deque<Frame> take_back(const FourTuple& tuple);
   // The parked PCB is gone; the tombstone stays for stragglers.
   void release_at_source(const FourTuple& tuple);
 
   // ---- the target's half ----
-  void hold_at_target(const FourTuple& tuple, std::uint32_t window_bytes, bool awaiting_barrier);
+  // What `stragglers_from` passes on is older than what comes from elsewhere (0: nobody does).
+  void hold_at_target(const FourTuple& tuple, NodeId stragglers_from, std::uint32_t window_bytes,
+                      bool awaiting_barrier);
   // The mapping of (forwarder, flow) was installed: packets that came too early are delivered.
   void adopt_orphans(Instant now);
   // ACTIVE: the stack is live. Stragglers go in, then, if the barrier has passed, the direct ones.
   void activate(const FourTuple& tuple, Instant now);
   void on_barrier(const FourTuple& tuple, Instant now);
   // Not ours and never was: what comes for it belongs to the source.
-  void refer(const FourTuple& tuple, const Tenure& tenure, NodeId source, Instant now) {
-    bury(tuple, tenure, source, now);
-  }
+  void refer(const FourTuple& tuple, const Reference& to, Instant now) { bury(tuple, to, now); }
   // The target gives up: what came straight to it goes back to the source.
-  void return_to_source(const FourTuple& tuple, const Tenure& tenure, NodeId source, Instant now);
+  void return_to_source(const FourTuple& tuple, const Reference& source, Instant now);
 
   // ---- tombstones ----
   struct Tombstone {
-    Tenure tenure;  // of the new owner
-    NodeId owner;
+    Reference to;
     Instant expires;
   };
   const Tombstone* tombstone(const FourTuple& tuple) const;
@@ -110,8 +116,8 @@ class IntermediateDriver {
     HoldQueue stragglers;  // at the source: everything
     HoldQueue direct;
     bool barrier_passed = false;
-    Tenure new_owner;      // kSourcePassing
-    NodeId target;
+    Reference to;            // kSourcePassing
+    NodeId stragglers_from;  // at the target
     FourTuple tuple;
   };
   struct Orphan {
@@ -119,15 +125,15 @@ class IntermediateDriver {
     Instant expires;
   };
 
-  bool at_gate(Frame& frame, const FourTuple& tuple, Arrival arrival, Instant now);
+  bool at_gate(Frame& frame, const FourTuple& tuple, Arrival arrival, NodeId from);
   void to_stack(Frame frame, const FourTuple& tuple, bool is_syn, int hops, Instant now);
   void follow_tombstone(Frame frame, const FourTuple& tuple, bool is_syn, int hops, Instant now);
   void hold(HoldQueue& queue, Frame& frame);
-  void send_straggler(Frame frame, const Tenure& tenure, NodeId to, int hops);
+  void send_straggler(Frame frame, const Reference& to, int hops);
   void release_direct(Gate& gate, Instant now);
   void hold_orphan(Frame frame, Instant now);
-  void bury(const FourTuple& tuple, const Tenure& tenure, NodeId owner, Instant now);
-  void deliver_from(NodeId forwarder, Frame frame, Arrival arrival, int hops, Instant now);
+  void bury(const FourTuple& tuple, const Reference& to, Instant now);
+  void deliver_from(NodeId from, Frame frame, Arrival arrival, int hops, Instant now);
 
   Stack& stack_;
   Tunnel& tunnel_;

@@ -40,7 +40,7 @@ Migrator::Migrator(MigratorOptions options, const ChannelOptions& channel_option
   parts.stack.set_migration_service(this);
   parts.stack.set_observer(this);
   subscribe(parts.bus);
-  if (lessor_ != nullptr) forwarders_.push_back(options_.self);
+  forwarders_.push_back(options_.self);  // of its own stragglers, if of nothing else
   for (const NodeInfo& peer : options_.peers) {
     if (peer.roles.forwarder) forwarders_.push_back(peer.id);
   }
@@ -222,7 +222,7 @@ void Migrator::on_relay(NodeId origin, NodeId destination, std::uint8_t kind, By
   const Result<wire::Message> message = wire::parse(kind, head);
   const auto* state = message ? std::get_if<wire::State>(&*message) : nullptr;
   if (state == nullptr || state->source != origin || state->target != destination ||
-      state->forwarder != options_.self || lessor_ == nullptr) {
+      state->forwarder != options_.self || !options_.is_forwarder) {
     metrics_.counter("migd_migration_messages_refused_total{reason=\"relay\"}").add();
     return;
   }
@@ -257,7 +257,7 @@ void Migrator::handle(NodeId origin, const wire::Message& message, ByteView body
       }
       self.source_->on_superseded(m.tenure.connection, m.tenure.epoch, now);
       self.target_->on_state(m, body, now);
-      if (m.forwarder == self.options_.self && self.lessor_ != nullptr) {
+      if (m.forwarder == self.options_.self && self.options_.is_forwarder) {
         self.env_->send(m.source, wire::Barrier{m.tenure, self.options_.self}, now);
       }
     }
@@ -272,7 +272,7 @@ void Migrator::handle(NodeId origin, const wire::Message& message, ByteView body
       self.target_->on_barrier(m, origin, now);
     }
     void operator()(const wire::Map& m) const {
-      if (m.owner == origin && self.lessor_ != nullptr) {
+      if (m.owner == origin && self.options_.is_forwarder) {
         self.bus_.post(MappingRequest{m.tuple, m.tenure, m.owner, m.flow});
       }
     }
@@ -294,8 +294,8 @@ void Migrator::handle(NodeId origin, const wire::Message& message, ByteView body
 // ---- flow identifiers ----------------------------------------------------------------------------
 
 void Migrator::on_lease_request(NodeId from, Instant now) {
-  if (lessor_ == nullptr) return;
-  const FlowIdLease lease = lessor_->lease(now);
+  if (!options_.is_forwarder) return;
+  const FlowIdLease lease = lessor_.lease(now);
   env_->send(from, wire::Lease{lease.first, lease.count, lease.key}, now);
 }
 
@@ -309,7 +309,7 @@ void Migrator::on_lease(NodeId from, const wire::Lease& lease, Instant now) {
 void Migrator::lease_when_low(NodeId forwarder, Instant now) {
   if (!flow_ids_.is_low(forwarder) || lease_pending_.count(forwarder) > 0) return;
   if (forwarder == options_.self) {
-    flow_ids_.add({forwarder, options_.boot}, lessor_->lease(now));
+    flow_ids_.add({forwarder, options_.boot}, lessor_.lease(now));
   } else if (channel_->session_up(forwarder) && env_->send(forwarder, wire::LeaseRequest{}, now)) {
     lease_pending_.insert(forwarder);
   }

@@ -37,7 +37,7 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
     Stack& stack;
     ApplicationHost& applications;
     Tunnel& tunnel;
-    FlowIdLessor* lessor;  // null unless this node is a forwarder
+    FlowIdLessor& lessor;
     MessageBus& bus;
     DropCounters& drops;
     Metrics& metrics;
@@ -100,7 +100,7 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
   MigratorOptions options_;
   ApplicationHost& applications_;
   MessageBus& bus_;
-  FlowIdLessor* lessor_;
+  FlowIdLessor& lessor_;
   const LoadSource& load_;
   Metrics& metrics_;
   FlowIdPool flow_ids_;

@@ -114,6 +114,7 @@ Result<void> SourceHalf::choose_way(Outgoing& m, Instant) {
   const std::optional<FlowId> flow = env_.flow_ids.take(m.forwarder);
   if (!flow) return fail(ErrorCode::kBusy, "no_flow_identifier");
   m.flow = *flow;
+  m.own_flow = env_.flow_ids.take(env_.options.self).value_or(FlowId{});
   return {};
 }
 
@@ -136,7 +137,8 @@ Result<void> SourceHalf::send_state(Outgoing& m, Instant now) {
   m.target_boot = env_.channel.peer_boot(m.request.target);
 
   const wire::Message state = wire::State{
-      m.tenure, env_.options.self, m.request.target, m.forwarder, m.flow, m.tuple};
+      m.tenure, env_.options.self, m.request.target, m.forwarder, m.flow, m.own_flow,
+      m.tuple};
   const auto kind = static_cast<std::uint8_t>(wire::Kind::kState);
   const Bytes head = wire::serialize(state);
   const NodeId target = m.request.target;
@@ -173,7 +175,7 @@ void SourceHalf::on_ready(const wire::Ready& message, NodeId from, Instant now) 
 
 void SourceHalf::grant(Outgoing& m, Instant now) {
   // In this order on the way to the target: stragglers, the barrier behind them, the grant.
-  env_.driver.pass_on(m.tuple, m.tenure, m.request.target, now);
+  env_.driver.pass_on(m.tuple, {m.tenure, m.request.target, m.own_flow}, now);
   m.stage = Stage::kGranted;
   if (m.barrier_passed) {
     env_.send(m.request.target, wire::Barrier{m.tenure, m.forwarder}, now);

@@ -51,6 +51,7 @@ class SourceHalf {
     NodeId forwarder;         // 0: none
     NodeId way;               // the node that STATE was sent by; the target itself when straight
     FlowId flow;
+    FlowId own_flow;          // for stragglers, of our own counter
     Boot target_boot;         // at the time of STATE
     Stage stage = Stage::kRequested;
     std::optional<FrozenConnection> frozen;

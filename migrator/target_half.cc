@@ -67,8 +67,8 @@ std::string TargetHalf::fence(const wire::State& head) const {
     return "exists_here";
   }
   if (const auto* stone = env_.driver.tombstone(head.tuple);
-      stone != nullptr && stone->tenure.connection == id &&
-      stone->tenure.epoch >= head.tenure.epoch) {
+      stone != nullptr && stone->to.tenure.connection == id &&
+      stone->to.tenure.epoch >= head.tenure.epoch) {
     return "stale_epoch";
   }
   // This tenure itself is in the map already; a higher one of the connection fences it off.
@@ -116,6 +116,10 @@ void TargetHalf::receive(Incoming& incoming, ByteView bytes, Instant now) {
 }
 
 void TargetHalf::map_inbound(const wire::State& head) {
+  if (head.own_flow != FlowId{}) {
+    env_.tunnel.map_inbound(head.source, env_.channel.peer_boot(head.source), head.own_flow,
+                            head.tuple, head.tenure.connection);
+  }
   if (head.forwarder == env_.options.self) {
     env_.bus.post(MappingRequest{head.tuple, head.tenure, env_.options.self, head.flow});
   } else if (head.forwarder != NodeId{}) {
@@ -129,7 +133,8 @@ void TargetHalf::attach(Incoming& incoming, FrozenConnection frozen, Instant now
   incoming.frozen.emplace(std::move(frozen));
   incoming.attached_at = now;
   const bool awaiting_barrier = head.forwarder != NodeId{} && !incoming.barrier_passed;
-  env_.driver.hold_at_target(head.tuple, limits::kWindowMax, awaiting_barrier);
+  env_.driver.hold_at_target(head.tuple, head.source == head.forwarder ? NodeId{} : head.source,
+                             limits::kWindowMax, awaiting_barrier);
   env_.driver.adopt_orphans(now);
   env_.bus.post(MigrationStageReached{head.tenure, Stage::kAttached, {}});
   env_.send(head.source, wire::Ready{head.tenure}, now);
@@ -143,7 +148,7 @@ void TargetHalf::decline(Incoming& incoming, const std::string& reason, Instant 
   // What the forwarder has sent here already, and will until its mapping is set back, belongs to
   // the source. A connection that lives here under this very tuple keeps its packets.
   if (reason != "exists_here" && reason != "stale_epoch" && reason != "tuple_in_use") {
-    env_.driver.refer(head.tuple, head.tenure, head.source, now);
+    env_.driver.refer(head.tuple, {head.tenure, head.source, FlowId{}}, now);
   }
   env_.driver.adopt_orphans(now);
   env_.send(head.source, wire::Refuse{head.tenure, reason}, now);
@@ -200,7 +205,7 @@ void TargetHalf::on_abort(const wire::Abort& message, NodeId from, Instant now) 
   incoming.reason = message.reason;
   env_.shim.release(std::move(*incoming.frozen));
   incoming.frozen.reset();
-  env_.driver.return_to_source(incoming.head.tuple, message.tenure, from, now);
+  env_.driver.return_to_source(incoming.head.tuple, {message.tenure, from, FlowId{}}, now);
 }
 
 void TargetHalf::on_session_up(NodeId peer, Instant now) {
@@ -218,8 +223,8 @@ void TargetHalf::on_deadline(Instant now) {
       // The source has been silent for so long that it cannot own a live connection any more.
       env_.shim.release(std::move(*incoming.frozen));
       incoming.frozen.reset();
-      env_.driver.return_to_source(incoming.head.tuple, incoming.head.tenure, incoming.head.source,
-                                   now);
+      env_.driver.return_to_source(
+          incoming.head.tuple, {incoming.head.tenure, incoming.head.source, FlowId{}}, now);
     }
     incoming_.erase(incoming.head.tenure);
   }

@@ -51,6 +51,7 @@ struct Writer {
     write(out, m.target);
     write(out, m.forwarder);
     write(out, m.flow);
+    write(out, m.own_flow);
     write_four_tuple(out, m.tuple);
   }
   void operator()(const Ready& m) const { write(out, m.tenure); }
@@ -128,6 +129,7 @@ bool read(BoundedReader& in, State& m) {
   read(in, m.target);
   read(in, m.forwarder);
   read(in, m.flow);
+  read(in, m.own_flow);
   return read(in, m.tuple);
 }
 bool read(BoundedReader& in, Ready& m) { return read(in, m.tenure), true; }

@@ -3,7 +3,8 @@
 // source to target. Every one of them is idempotent by the tenure it names.
 //
 //   kind            head
-//   STATE           tenure(20) source(2) target(2) forwarder(2) flow(4) four-tuple        + blob
+//   STATE           tenure(20) source(2) target(2) forwarder(2) flow(4) own_flow(4)
+//                   four-tuple                                                            + blob
 //   READY           tenure(20)
 //   REFUSE          tenure(20) reason(text)                  the target never activated it, and won't
 //   GRANT           tenure(20)
@@ -59,6 +60,7 @@ struct State {
   NodeId source, target;
   NodeId forwarder;  // whose mapping changes and whose flow id it is; may be source or target
   FlowId flow;
+  FlowId own_flow;   // under which the source itself passes stragglers on; 0: it uses GUE
   FourTuple tuple;
 };
 struct Ready {
