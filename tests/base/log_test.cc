@@ -1,12 +1,12 @@
 #include "base/log.h"
 
+#include <fnmatch.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <regex>
 
 namespace migd {
 namespace {
@@ -31,7 +31,14 @@ class LogTest : public ::testing::Test {
   std::string path_;
 };
 
-const char* const kTime = R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)";
+// RFC 3339, in UTC, with microseconds.
+bool is_time(const std::string& text) {
+  std::string pattern;
+  for (const char c : std::string("dddd-dd-ddTdd:dd:dd.ddddddZ")) {
+    pattern += c == 'd' ? std::string("[0-9]") : std::string(1, c);
+  }
+  return fnmatch(pattern.c_str(), text.c_str(), 0) == 0;
+}
 
 TEST_F(LogTest, LogfmtQuotesWhatNeedsIt) {
   const auto log = make_log(LogFormat::kLogfmt, LogLevel::kInfo, path_);
@@ -49,9 +56,10 @@ TEST_F(LogTest, LogfmtQuotesWhatNeedsIt) {
       "level=info event=connection_opened plain=10.77.0.1:80 empty=\"\" space=\"a b\" "
       "equals=\"a=b\" quote=\"a\\\"b\\\\c\" lines=\"a\\nb\\tc\\u0001\" braces=\"{} %v %%\"";
   EXPECT_EQ(all[0].substr(all[0].find("level=")), rest);
-  EXPECT_TRUE(std::regex_match(
-      all[1], std::regex("time=" + std::string(kTime) + " level=warn event=second")))
-      << all[1];
+  const std::size_t end = all[1].find(' ');
+  EXPECT_EQ(all[1].substr(end), " level=warn event=second");
+  EXPECT_EQ(all[1].substr(0, 5), "time=");
+  EXPECT_TRUE(is_time(all[1].substr(5, end - 5))) << all[1];
 }
 
 TEST_F(LogTest, JsonLinesParse) {
@@ -65,7 +73,7 @@ TEST_F(LogTest, JsonLinesParse) {
   EXPECT_EQ(first["event"], "failed");
   EXPECT_EQ(first["text"], "a \"b\"\n{}");
   EXPECT_TRUE(first.contains("not_utf8"));
-  EXPECT_TRUE(std::regex_match(first["time"].get<std::string>(), std::regex(kTime)));
+  EXPECT_TRUE(is_time(first["time"].get<std::string>()));
   EXPECT_EQ(nlohmann::json::parse(all[1]).size(), 3u);
 }
 
