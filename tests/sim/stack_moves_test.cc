@@ -131,8 +131,9 @@ Verdict run(const Exchange& exchange, const Cut& cut, std::uint64_t seed,
   verdict.moves = pair.moves();
   verdict.report = fmt::format("{}, cut {} every {}: {}\n", exchange.name, cut.first, cut.every,
                                client.progress());
-  for (const auto& refusal : pair.refusals())
-    verdict.report += "  refused: " + refusal + "\n";
+  for (const auto& [reason, times] : pair.refusals()) {
+    verdict.report += fmt::format("  refused {} times: {}\n", times, reason);
+  }
   for (const auto& violation : verdict.violations) {
     verdict.report += "  " + violation.to_string() + "\n";
   }
@@ -145,8 +146,9 @@ bool sound(const Exchange& exchange, const Cut& cut, std::uint64_t seed, const V
   const bool right = verdict.received == ramp(0, exchange.expected);
   const bool good = verdict.finished && verdict.violations.empty() && right;
   EXPECT_TRUE(good) << verdict.report << (right ? "" : "  wrong bytes\n")
-                    << replay_command(seed, fmt::format("MIGD_SIM_CUT={} MIGD_SIM_EVERY={} ",
-                                                        cut.first, cut.every));
+                    << replay_command(
+                           seed, fmt::format("MIGD_SIM_CUT={} MIGD_SIM_EVERY={} MIGD_SIM_REST={} ",
+                                             cut.first, cut.every, to_microseconds(cut.rest)));
   return good;
 }
 
@@ -199,6 +201,8 @@ TEST_P(Restless, TimersGoOn) {
     const Verdict still = run(exchange, {}, seed, nullptr);
     const FlowCounts* control = exchange.clean() ? &still.counts : nullptr;
     for (const Duration rest : {150us, 950us, 10'000us, 50'000us}) {
+      const auto chosen = std::chrono::microseconds(from_environment("MIGD_SIM_REST", 0));
+      if (chosen != Duration::zero() && chosen != rest) continue;
       const Cut cut{.rest = rest};
       const Verdict moved = run(exchange, cut, seed, control);
       if (!sound(exchange, cut, seed, moved)) return;
@@ -228,7 +232,7 @@ std::vector<Exchange> exchanges() {
   };
   const auto sink = [](SimClient& c) {  // the server says nothing but ACKs
     for (int i = 0; i < 8; ++i)
-      c.send_ramp(1500 * i + 700).sleep(60ms);
+      c.send_ramp(1500 * i + 700).sleep(i % 2 == 0 ? 60ms : 400ms);
     c.shutdown_write().await_end();
   };
   const auto receive = [](SimClient& c) { c.await_bytes(50'000).shutdown_write().await_end(); };

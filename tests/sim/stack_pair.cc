@@ -204,7 +204,7 @@ void StackPair::arrive(TcpSnapshot snapshot, Duration took, std::size_t progress
   const Tenure tenure{id_, Epoch{epoch_.value + 1}};
   auto attached = target.stack->attach(snapshot, tenure, "toy", took, target.loop.now());
   if (!attached) {
-    refusals_.push_back(attached.error().text);
+    ++refusals_[attached.error().text];
     finish(MigrationOutcome::kRefused);
     source.stack->thaw(std::move(*frozen_), source.loop.now());
     frozen_.reset();

@@ -6,8 +6,10 @@
 // after the thaw, in order.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/metrics.h"
@@ -41,7 +43,7 @@ class StackPair {
   bool moving() const { return frozen_.has_value(); }
   bool over() const { return over_; }
   int moves() const { return moves_; }
-  const std::vector<std::string>& refusals() const { return refusals_; }
+  const std::map<std::string, int>& refusals() const { return refusals_; }
   PortId port(int side) const;
   Connection* connection() { return connection_; }
 
@@ -73,7 +75,7 @@ class StackPair {
   std::optional<FrozenConnection> attached_;
   std::unique_ptr<App> next_app_;
   std::vector<Frame> held_;
-  std::vector<std::string> refusals_;
+  std::map<std::string, int> refusals_;
 };
 
 }  // namespace migd::sim

@@ -7,9 +7,9 @@ namespace migd::sim {
 std::string FlowCounts::to_string() const {
   return fmt::format(
       "retransmissions {} by server, {} by client; duplicate ACKs {} by server, {} by client; {} "
-      "out of order",
+      "out of order, {} beyond the window",
       server_retransmissions, client_retransmissions, server_duplicate_acks, client_duplicate_acks,
-      out_of_order);
+      out_of_order, beyond_window);
 }
 
 void CleanPath::note(const SegmentSeen& seen, std::uint64_t& count, std::string_view what) {
@@ -41,9 +41,26 @@ void CleanPath::on_segment(const SegmentSeen& seen) {
     note(seen, seen.to_client ? counts_.server_duplicate_acks : counts_.client_duplicate_acks,
          "duplicate ACK");
   }
+  check_window(seen, state);
   if (!mine.end || before(*mine.end, end)) mine.end = end;
   if (segment.has(Segment::kAck)) mine.ack = segment.ack;
   mine.window = segment.window;
+}
+
+void CleanPath::check_window(const SegmentSeen& seen, State& state) {
+  const Segment& segment = seen.segment;
+  if (!seen.to_client) {
+    if (!segment.has(Segment::kAck)) return;
+    const std::uint32_t edge =
+        segment.ack + (std::uint32_t{segment.window} << seen.flow.client_scale);
+    if (!state.client.edge || before(*state.client.edge, edge)) state.client.edge = edge;
+    return;
+  }
+  // A window probe may put one byte beyond the edge (RFC 9293 3.8.6.1).
+  const std::uint32_t end = segment.seq + static_cast<std::uint32_t>(segment.payload.size());
+  if (state.client.edge && before(*state.client.edge + 1, end)) {
+    note(seen, counts_.beyond_window, "beyond the window");
+  }
 }
 
 void CleanPath::on_delivered(const SegmentSeen& seen, State& state) {
@@ -63,7 +80,7 @@ void CleanPath::at_end(Instant at) {
       m.client_retransmissions <= c.client_retransmissions &&
       m.server_duplicate_acks <= c.server_duplicate_acks &&
       m.client_duplicate_acks <= c.client_duplicate_acks && m.out_of_order <= c.out_of_order &&
-      m.client_syns <= c.client_syns) {
+      m.client_syns <= c.client_syns && m.beyond_window <= c.beyond_window) {
     return;
   }
   std::string what = fmt::format("{}; without migrations: {}", m.to_string(), c.to_string());

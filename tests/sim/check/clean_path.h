@@ -15,6 +15,9 @@ struct FlowCounts {
   std::uint64_t server_retransmissions = 0, client_retransmissions = 0;
   std::uint64_t server_duplicate_acks = 0, client_duplicate_acks = 0;
   std::uint64_t out_of_order = 0;  // at the client
+  std::uint64_t beyond_window =
+      0;  // sent by the server. On a path that reorders, RFC 9293 3.10.7.4
+          // itself lets a sender believe in too large a window
 
   std::string to_string() const;
 };
@@ -34,11 +37,13 @@ class CleanPath : public Checker {
     std::optional<std::uint32_t> end;  // behind the last byte that it sent
     std::optional<std::uint32_t> ack;
     std::uint16_t window = 0;
+    std::optional<std::uint32_t> edge;  // right edge of the window that it announced
   };
   struct State {
     Side client, server;
     std::optional<std::uint32_t> expected;  // by the client, in the order of delivery
   };
+  void check_window(const SegmentSeen& seen, State& state);
   void on_delivered(const SegmentSeen& seen, State& state);
   void note(const SegmentSeen& seen, std::uint64_t& count, std::string_view what);
 

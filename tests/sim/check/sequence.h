@@ -1,6 +1,6 @@
 // Invariant 2, on the wire: the server's stream has no hole and never contradicts itself (each
-// sequence number stands for one byte, whoever sends it), stays within the window and the segment
-// size that the client announced, and nothing follows its FIN.
+// sequence number stands for one byte, whoever sends it), stays within the segment size that the
+// client announced, and nothing follows its FIN.
 #pragma once
 
 #include <map>
@@ -18,10 +18,8 @@ class SequenceChecker : public Checker {
  private:
   struct State {
     Bytes stream;
-    std::optional<std::size_t> fin_at;         // as an offset in the stream
-    std::optional<std::uint32_t> client_edge;  // right edge of the client's window
+    std::optional<std::size_t> fin_at;  // as an offset in the stream
   };
-  void note_client(const SegmentSeen& seen, State& state);
   void check(const SegmentSeen& seen, State& state);
 
   std::map<std::size_t, State> states_;
