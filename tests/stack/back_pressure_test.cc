@@ -1,0 +1,77 @@
+// Writing under limits.
+#include "tests/stack/test_bed.h"
+
+namespace migd::test {
+namespace {
+
+class BackPressureTest : public MovingTest {
+ protected:
+  void SetUp() override {
+    StackOptions options = default_options();
+    options.send_buffer = 200000;
+    options.unsent_low_water = 50000;
+    rebuild(peer_options(), options);
+  }
+};
+MIGD_MOVING_SUITE(BackPressureTest);
+
+TEST_P(BackPressureTest, UnsentDataIsLimited) {
+  bed().connect();
+  const Bytes all = ramp(400000);
+  EXPECT_EQ(bed().find()->writable(), 50000u);
+  EXPECT_EQ(bed().write(all), 50000u);
+  Connection& connection = *bed().find();
+  EXPECT_EQ(connection.unsent() + connection.unacknowledged(), 50000u);
+  EXPECT_GT(connection.unacknowledged(), 0u);
+  EXPECT_LE(connection.unsent(), 50000u);
+}
+
+TEST_P(BackPressureTest, WritableComesAgain) {
+  bed().connect();
+  const Bytes all = ramp(300000);
+  std::size_t written = 0;
+  bed().app.writable_events = 0;
+  for (int i = 0; i < 2000 && written < all.size(); ++i) {
+    const std::size_t writable = bed().find()->writable();
+    const std::size_t n = bed().write(ByteView(all).subspan(written));
+    EXPECT_EQ(n, std::min(writable, all.size() - written));
+    written += n;
+    const int events = bed().app.writable_events;
+    for (int acks = 0; acks < 50 && bed().app.writable_events == events && written < all.size();
+         ++acks) {
+      bed().give(bed().peer.ack());
+    }
+  }
+  EXPECT_EQ(written, all.size());
+  EXPECT_GT(bed().app.writable_events, 0);
+  for (int i = 0; i < 100 && bed().peer.received.size() < all.size(); ++i) {
+    bed().give(bed().peer.ack());
+  }
+  EXPECT_EQ(bed().peer.received, all);
+}
+
+TEST_P(BackPressureTest, SendBufferIsLimited) {
+  StackOptions options = default_options();
+  options.send_buffer = 30000;
+  rebuild(peer_options(), options);
+  bed().connect();
+  EXPECT_EQ(bed().write(ramp(50000)), 30000u);
+  EXPECT_EQ(bed().find()->writable(), 0u);
+  EXPECT_EQ(bed().write(ramp(10)), 0u);
+  bed().give(bed().peer.ack());
+  EXPECT_GT(bed().find()->writable(), 0u);
+  for (int i = 0; i < 20; ++i)
+    bed().give(bed().peer.ack());
+  EXPECT_EQ(bed().find()->writable(), 30000u);
+  EXPECT_GT(bed().app.writable_events, 0);
+}
+
+TEST_P(BackPressureTest, NothingIsWrittenAfterTheEnd) {
+  bed().connect();
+  bed().shutdown_write();
+  EXPECT_EQ(bed().find()->writable(), 0u);
+  EXPECT_EQ(bed().find()->write(ramp(10)), 0u);
+}
+
+}  // namespace
+}  // namespace migd::test
