@@ -136,17 +136,19 @@ TEST_P(MovingUploadTest, TheClientGetsTheSameBytes) {
       put_whole(body) +
       put("Transfer-Encoding: chunked\r\n", "41;e=\"v\"\r\n" + body.substr(0, 65) + "\r\n5 \r\n" +
                                                 body.substr(65, 5) + "\r\n000\r\nA: b\r\n\r\n") +
-      put_whole("") + "POST /y HTTP/1.0\r\nContent-Length: 3\r\n\r\nend"));
+      put_whole("") + "POST /y HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\nold" +
+      "POST /y HTTP/1.0\r\nContent-Length: 3\r\n\r\nend"));
   script.send_step = pace.send;
   script.take_step = pace.take;
   script.send_buffer = pace.buffer;
   TwoNodes there(applications()), moving(applications());
   const Outcome expected = play(there, script);
   const auto replies = split_replies(text_of(expected));
-  ASSERT_EQ(replies.size(), 4u);
+  ASSERT_EQ(replies.size(), 5u);
   EXPECT_EQ(replies[0].content, line_of(body));
   EXPECT_EQ(replies[1].content, line_of(body.substr(0, 70)));
-  EXPECT_EQ(replies[3].content, line_of("end"));
+  EXPECT_EQ(replies[3].field("Connection"), "keep-alive");
+  EXPECT_EQ(replies[4].content, line_of("end"));
 
   script.moves = moves;
   const Outcome outcome = play(moving, script);
