@@ -44,28 +44,33 @@ Aead::~Aead() { sodium_memzero(key_.data(), key_.size()); }
 
 Tag Aead::seal(const Nonce& nonce, ByteView associated, MutableBytes text) const {
   Tag tag;
+  std::uint8_t none = 0;  // libsodium takes no null pointers, which empty views have
+  std::uint8_t* const at = text.empty() ? &none : text.data();
   if (aes_) {
-    crypto_aead_aes256gcm_encrypt_detached_afternm(
-        text.data(), tag.data(), nullptr, text.data(), text.size(), associated.data(),
-        associated.size(), nullptr, nonce.data(), &aes_->schedule);
+    crypto_aead_aes256gcm_encrypt_detached_afternm(at, tag.data(), nullptr, at, text.size(),
+                                                   associated.data(), associated.size(), nullptr,
+                                                   nonce.data(), &aes_->schedule);
   } else {
-    crypto_aead_chacha20poly1305_ietf_encrypt_detached(
-        text.data(), tag.data(), nullptr, text.data(), text.size(), associated.data(),
-        associated.size(), nullptr, nonce.data(), key_.data());
+    crypto_aead_chacha20poly1305_ietf_encrypt_detached(at, tag.data(), nullptr, at, text.size(),
+                                                       associated.data(), associated.size(),
+                                                       nullptr, nonce.data(), key_.data());
   }
   return tag;
 }
 
 bool Aead::open(const Nonce& nonce, ByteView associated, ByteView sealed, const Tag& tag,
                 std::uint8_t* text) const {
+  std::uint8_t none = 0;
+  std::uint8_t* const to = sealed.empty() ? &none : text;
+  const std::uint8_t* const from = sealed.empty() ? &none : sealed.data();
   if (aes_) {
     return crypto_aead_aes256gcm_decrypt_detached_afternm(
-               text, nullptr, sealed.data(), sealed.size(), tag.data(), associated.data(),
-               associated.size(), nonce.data(), &aes_->schedule) == 0;
+               to, nullptr, from, sealed.size(), tag.data(), associated.data(), associated.size(),
+               nonce.data(), &aes_->schedule) == 0;
   }
   return crypto_aead_chacha20poly1305_ietf_decrypt_detached(
-             text, nullptr, sealed.data(), sealed.size(), tag.data(), associated.data(),
-             associated.size(), nonce.data(), key_.data()) == 0;
+             to, nullptr, from, sealed.size(), tag.data(), associated.data(), associated.size(),
+             nonce.data(), key_.data()) == 0;
 }
 
 }  // namespace migd::channel

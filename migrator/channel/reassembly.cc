@@ -117,10 +117,9 @@ Verdict Reassembly::on_fragment(const MessageFrame& frame, ByteView sealed,
     partial.head_size = frame.head_size;
   }
   if (partial.has(frame)) return {};
-  Verdict verdict = take(origin, partial, frame, sealed, *session);
+  Verdict verdict = take(origin, partial, frame, sealed, *session, now);
   const bool begun = &partial == &fresh && verdict.acknowledge && !verdict.delivery &&
                      !origin.delivered.contains(frame.number);
-  partial.last = now;
   if (begun) {
     origin.reserved += frame.body_size + kPartialOverhead;
     origin.partials.emplace(frame.number, std::move(partial));
@@ -129,7 +128,7 @@ Verdict Reassembly::on_fragment(const MessageFrame& frame, ByteView sealed,
 }
 
 Verdict Reassembly::take(Origin& origin, Partial& partial, const MessageFrame& frame,
-                         ByteView sealed, const Session& session) {
+                         ByteView sealed, const Session& session, Instant now) {
   const bool next = frame.offset == partial.body.size();
   Bytes apart;
   Bytes& to = next ? partial.body : apart;
@@ -146,6 +145,7 @@ Verdict Reassembly::take(Origin& origin, Partial& partial, const MessageFrame& f
   }
   // Authentic from here on: what is wrong now is the origin's doing.
   partial.bytes_received += frame.size;
+  partial.last = now;
   if (!fits(frame, partial.kind, partial.undeliverable, partial.body_size, partial.head_size) ||
       partial.bytes_received > partial.body_size) {
     return refuse(origin, frame, &partial, Refusal::kMalformed);

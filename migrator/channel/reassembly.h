@@ -61,7 +61,7 @@ class Reassembly {
   Verdict deliver(Origin& origin, const MessageFrame& frame, Partial& partial);
   std::optional<Refusal> cannot_begin(const Origin& origin, const MessageFrame& frame) const;
   Verdict take(Origin& origin, Partial& partial, const MessageFrame& frame, ByteView sealed,
-               const Session& session);
+               const Session& session, Instant now);
   bool open(const MessageFrame& frame, ByteView sealed, const Session& session,
             std::uint8_t* text);
   void erase(Origin& origin, std::uint64_t number);

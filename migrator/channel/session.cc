@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include <algorithm>
+
 namespace migd::channel {
 namespace {
 
@@ -27,39 +29,38 @@ Bytes transcript(const SessionTerms& terms) {
   return text;
 }
 
+void expand(const Key& secret, ByteView text, Key& datagram, Key& body) {
+  std::uint8_t both[64];
+  derive(secret, kKeysLabel, text, both);
+  std::copy(both, both + 32, datagram.begin());
+  std::copy(both + 32, both + 64, body.begin());
+  sodium_memzero(both, sizeof both);
+}
+
 }  // namespace
 
-struct Session::Secrets {
-  Key datagram_send, body_send, datagram_receive, body_receive;
-  std::uint32_t id;
-  std::uint64_t new_association;
+SessionSecrets::SessionSecrets(const SessionTerms& terms, const StaticPair& pair) {
+  Bytes text = transcript(terms);
+  expand(pair.send, text, datagram_send, body_send);
+  expand(pair.receive, text, datagram_receive, body_receive);
+  std::uint8_t names[crypto_generichash_BYTES_MIN];
+  derive(terms.own.node < terms.peer.node ? pair.send : pair.receive, kIdLabel, text, names);
+  BoundedReader in({names, sizeof names});
+  id = in.u32();
+  new_association = in.u64() | 1;  // never 0, which means none
+  sodium_memzero(text.data(), text.size());
+}
 
-  Secrets(const SessionTerms& terms, const StaticPair& pair) {
-    Bytes text = transcript(terms);
-    expand(pair.send, text, datagram_send, body_send);
-    expand(pair.receive, text, datagram_receive, body_receive);
-    std::uint8_t names[crypto_generichash_BYTES_MIN];
-    derive(terms.own.node < terms.peer.node ? pair.send : pair.receive, kIdLabel, text, names);
-    BoundedReader in({names, sizeof names});
-    id = in.u32();
-    new_association = in.u64() | 1;  // never 0, which means none
-    sodium_memzero(text.data(), text.size());
+SessionSecrets::~SessionSecrets() {
+  for (Key* key : {&datagram_send, &body_send, &datagram_receive, &body_receive}) {
+    sodium_memzero(key->data(), key->size());
   }
-  ~Secrets() { sodium_memzero(this, sizeof *this); }
-
-  static void expand(const Key& secret, ByteView text, Key& datagram, Key& body) {
-    std::uint8_t both[64];
-    derive(secret, kKeysLabel, text, both);
-    std::copy(both, both + 32, datagram.begin());
-    std::copy(both + 32, both + 64, body.begin());
-    sodium_memzero(both, sizeof both);
-  }
-};
+}
 
 Session::Session(const SessionTerms& terms, const StaticPair& pair, Instant now)
-    : Session(Secrets(terms, pair), terms.cipher, now) {}
+    : Session(SessionSecrets(terms, pair), terms.cipher, now) {}
 
-Session::Session(const Secrets& secrets, Cipher cipher, Instant now)
+Session::Session(const SessionSecrets& secrets, Cipher cipher, Instant now)
     : id(secrets.id),
       new_association(secrets.new_association),
       datagram_send(cipher, secrets.datagram_send),

@@ -23,6 +23,18 @@ struct SessionTerms {
   Key shared{};  // X25519 of both shares
 };
 
+// What follows from the terms: BLAKE2b of both contributions (the lower node's first), the cipher
+// and the shared secret, keyed with the static secret of the direction.
+struct SessionSecrets {
+  SessionSecrets(const SessionTerms& terms, const StaticPair& pair);
+  ~SessionSecrets();
+
+  Key datagram_send{}, body_send{};
+  Key datagram_receive{}, body_receive{};
+  std::uint32_t id = 0;
+  std::uint64_t new_association = 0;
+};
+
 struct Session {
   Session(const SessionTerms& terms, const StaticPair& pair, Instant now);
 
@@ -37,8 +49,7 @@ struct Session {
   std::uint64_t sealed_bytes = 0;
 
  private:
-  struct Secrets;
-  Session(const Secrets& secrets, Cipher cipher, Instant now);
+  Session(const SessionSecrets& secrets, Cipher cipher, Instant now);
 };
 
 }  // namespace migd::channel
