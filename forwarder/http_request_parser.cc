@@ -30,7 +30,7 @@ struct HttpRequestParser::State {
     parser.data = this;
   }
 
-  static State& of(llhttp_t* parser) { return *static_cast<State*>(parser->data); }
+  static State& of(llhttp_t* llhttp) { return *static_cast<State*>(llhttp->data); }
   static const llhttp_settings_t& callbacks();
 
   // Matched as it comes, so that a field's name is never stored.
@@ -61,32 +61,32 @@ const llhttp_settings_t& HttpRequestParser::State::callbacks() {
   static const llhttp_settings_t settings = [] {
     llhttp_settings_t s;
     llhttp_settings_init(&s);
-    s.on_url = [](llhttp_t* parser, const char* at, std::size_t size) {
-      of(parser).target.append(at, size);
+    s.on_url = [](llhttp_t* llhttp, const char* at, std::size_t size) {
+      of(llhttp).target.append(at, size);
       return 0;
     };
-    s.on_header_field = [](llhttp_t* parser, const char* at, std::size_t size) {
-      of(parser).on_field_bytes({at, size});
+    s.on_header_field = [](llhttp_t* llhttp, const char* at, std::size_t size) {
+      of(llhttp).on_field_bytes({at, size});
       return 0;
     };
-    s.on_header_field_complete = [](llhttp_t* parser) {
-      State& state = of(parser);
+    s.on_header_field_complete = [](llhttp_t* llhttp) {
+      State& state = of(llhttp);
       state.host_fields += state.field_is_host() ? 1 : 0;
       return 0;
     };
-    s.on_header_value = [](llhttp_t* parser, const char* at, std::size_t size) {
-      State& state = of(parser);
+    s.on_header_value = [](llhttp_t* llhttp, const char* at, std::size_t size) {
+      State& state = of(llhttp);
       if (state.field_is_host()) state.host.append(at, size);
       return 0;
     };
-    s.on_header_value_complete = [](llhttp_t* parser) {
-      State& state = of(parser);
+    s.on_header_value_complete = [](llhttp_t* llhttp) {
+      State& state = of(llhttp);
       state.field_size = 0;
       state.field_matches = true;
       return 0;
     };
-    s.on_headers_complete = [](llhttp_t* parser) -> int {
-      of(parser).head_complete = true;
+    s.on_headers_complete = [](llhttp_t* llhttp) -> int {
+      of(llhttp).head_complete = true;
       return HPE_PAUSED;  // what follows is not ours to judge
     };
     return s;
