@@ -57,7 +57,7 @@ class Cluster:
         return os.path.join(self.folder, f"{node}.log")
 
     def finished_migrations(self):
-        """Every completed migration, from the sources' logs: wall-clock ns of freeze and activation."""
+        """Every completed migration, from the sources' logs, with wall-clock times in ns."""
         found = []
         for node in self.status["nodes"]:
             with open(self.log_path(node["name"]), encoding="utf-8", errors="replace") as log:
@@ -86,8 +86,8 @@ class Capture:
 
     def __init__(self, cluster, path):
         self.path = path
-        self.command = cluster.command("client", os.path.join(os.path.dirname(BINARY), "migd-capture"),
-                                       "eth0", path)
+        program = os.path.join(os.path.dirname(BINARY), "migd-capture")
+        self.command = cluster.command("client", program, "eth0", path)
         self.drops = None
 
     def __enter__(self):

@@ -14,10 +14,10 @@ from .cluster import ROOT, Capture, Cluster, Failure
 from .transfer import Transfer, connection_of, keep_moving, make_file, sha256_of
 
 DESCRIPTION = """\
-Starts a cluster of migd nodes in namespaces of this machine, lets a real curl download from its VIP at
-full speed while the TCP connection moves from node to node, then an upload, then an unmodified nginx
-behind the relay; the same transfers run beside it without a move, as the control. Then the client's
-own capture says what the client could notice. Needs no root.
+Starts a cluster of migd nodes in namespaces of this machine, lets a real curl download from its
+VIP at full speed while the TCP connection moves from node to node, then an upload, then asks an
+unmodified nginx behind the relay; the same transfers run beside it without a move, as the control.
+Then the client's own capture says what the client could notice. Needs no root.
 """
 
 DOWNLOAD_MOVES, UPLOAD_MOVES = 22, 12
@@ -145,8 +145,9 @@ class Story:
             keep_moving(self.cluster, transfer, moves, TRANSFER_S * 0.4 / moves, self.say)
         answer, seconds, _, up = transfer.wait()
         ok = answer.decode().split()[0] == expected
-        self.say(f"  {up >> 20} MiB in {seconds:.2f} s, {up / seconds / 1e6:.0f} MB/s, the server's "
-                 f"sha256 {'is right' if ok else 'IS WRONG: ' + answer.decode()[:80]}")
+        verdict = "is right" if ok else "IS WRONG: " + answer.decode()[:80]
+        self.say(f"  {up >> 20} MiB in {seconds:.2f} s, {up / seconds / 1e6:.0f} MB/s, "
+                 f"the server's sha256 {verdict}")
         return up / seconds, ok
 
     def upload(self, size):
