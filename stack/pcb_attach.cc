@@ -98,7 +98,10 @@ void fill_sending(const TcpSnapshot& s, std::uint16_t mss, tcp_pcb& pcb) {
   pcb.snd_scale = s.send_scale;
   pcb.nrtx = s.retransmissions;
   pcb.dupacks = s.duplicate_acks;
-  pcb.cwnd = std::max<std::uint32_t>(s.cwnd, mss);  // less than a segment would never send one
+  pcb.cwnd = s.cwnd;
+  if (s.state != TcpState::kSynReceived) {  // less than a segment would never send one
+    pcb.cwnd = std::max<std::uint32_t>(pcb.cwnd, mss);
+  }
   pcb.ssthresh = s.ssthresh;
   pcb.bytes_acked = s.cwnd_bytes_acked;
   pcb.rto_end = s.recovery_end.value();

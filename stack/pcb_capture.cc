@@ -155,7 +155,7 @@ TcpSnapshot capture_connection(const TcpConnection& connection, Instant now) {
   connection.received_.peek(0, out.unread);
   out.peer_fin_received = connection.peer_closed_;
   capture_out_of_order(pcb, out);
-  out.ack_pending = (pcb.flags & (TF_ACK_DELAY | TF_ACK_NOW)) != 0;
+  out.ack_pending = connection.ack_owed_ || (pcb.flags & (TF_ACK_DELAY | TF_ACK_NOW)) != 0;
 
   capture_options(pcb, out);
   out.ts_clock = connection.ts_clock_.milliseconds(now);

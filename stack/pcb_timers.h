@@ -65,8 +65,8 @@ class PcbTimers {
   // Inside lwIP. Only for kGoesOn has it sent anything.
   Outcome expire(tcp_pcb& pcb, Instant now, const TimerLimits& limits);
 
-  // While the connection is frozen nothing runs; what waits goes on waiting after the thaw, so that a
-  // connection that moves all the time still retransmits in time.
+  // While the connection is frozen nothing runs; what waits goes on waiting after the thaw, so that
+  // a connection that moves all the time still retransmits in time.
   void pause(Instant now);
   void resume(Instant now);
   Duration waited(const tcp_pcb& pcb) const;  // paused: what a snapshot tells

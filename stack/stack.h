@@ -130,9 +130,9 @@ class Stack {
   virtual Result<FrozenConnection> attach(const TcpSnapshot& snapshot, const Tenure& tenure,
                                           std::string service, Duration held, Instant now) = 0;
   // Active, with timers running and events flowing. Frames held for it are input() after this and
-  // before the next deliver_events(), which then sends what can be sent. An ACK that was owed leaves
-  // then too, unless a segment has said it already; an ACK that says nothing new never does: it
-  // would be a duplicate to the peer.
+  // before the next deliver_events(), which then sends what can be sent. An ACK that was owed
+  // leaves then too, unless a segment has said it already; an ACK that says nothing new never does:
+  // it would be a duplicate to the peer.
   virtual void thaw(FrozenConnection frozen, Instant now) = 0;
   // Gone without a segment. The handler hears on_closed(reason).
   virtual void release(FrozenConnection frozen, CloseReason reason) = 0;

@@ -34,8 +34,8 @@ void StackImpl::thaw(FrozenConnection frozen, Instant now) {
   if (c.alive()) {
     // An ACK that was owed leaves at once, unless a segment says it. Otherwise the peer knows all
     // there is to know: an ACK that says nothing new would be a duplicate to it (RFC 5681 2).
-    c.ack_owed_ = (c.pcb_->flags & (TF_ACK_DELAY | TF_ACK_NOW)) != 0 &&
-                  c.pcb_->state != SYN_RCVD && c.pcb_->state != TIME_WAIT;
+    const bool owed = c.ack_owed_ || (c.pcb_->flags & (TF_ACK_DELAY | TF_ACK_NOW)) != 0;
+    c.ack_owed_ = owed && c.pcb_->state != SYN_RCVD && c.pcb_->state != TIME_WAIT;
     tcp_clear_flags(c.pcb_, TF_ACK_DELAY | TF_ACK_NOW);
     c.pcb_->rttest = 0;  // no sample across the freeze
     c.timers_.resume(now_);

@@ -1,0 +1,337 @@
+// Freezing, capturing, attaching, thawing, releasing: in every situation.
+#include "base/limits.h"
+#include "tests/stack/situations.h"
+#include "tests/stack/snapshot_text.h"
+#include "tests/stack/test_bed.h"
+
+namespace migd::test {
+namespace {
+
+class MigrationTest : public ::testing::TestWithParam<Situation> {
+ protected:
+  MigrationTest() : bed(Moves::kNever, GetParam().peer, GetParam().options) {
+    GetParam().arrive(bed);
+    bed.take();
+    connection = bed.find();
+  }
+  Stack& source() { return *bed.a.stack; }
+  Stack& target() { return *bed.b.stack; }
+  Tenure next() const { return {connection->id(), Epoch{connection->epoch().value + 1}}; }
+
+  // The peer reads and answers, the application reads and closes, until the connection is gone.
+  // What goes wrong on the way, the peer notices.
+  void run_to_the_end() {
+    bed.app.reads = true;
+    bed.peer.window = std::max<std::uint32_t>(bed.peer.window, 60000);
+    for (int i = 0; i < 400 && bed.find() != nullptr; ++i) {
+      Connection& live = *bed.find();
+      if (live.handler() == nullptr && live.state() != TcpState::kTimeWait) {
+        live.bind("app", &bed.app);
+      }
+      if (live.readable() > 0 && live.handler() != nullptr) bed.consume_all();
+      if (i == 100 && bed.find() != nullptr) bed.find()->shutdown_write();
+      if (bed.find() != nullptr) bed.give(bed.peer.ack());
+      if (i == 200 && bed.find() != nullptr) bed.give(bed.peer.fin());
+      bed.run_for(i < 200 ? 100ms : 1s);
+    }
+    EXPECT_EQ(bed.find(), nullptr);
+    EXPECT_FALSE(bed.peer.reset_received);
+  }
+
+  TestBed bed;
+  Connection* connection;
+};
+
+INSTANTIATE_TEST_SUITE_P(All, MigrationTest, ::testing::ValuesIn(situations()),
+                         [](const auto& test) { return test.param.name; });
+
+TEST_P(MigrationTest, CaptureChangesNothing) {
+  FrozenConnection frozen = source().freeze(*connection, bed.now);
+  const std::string first = to_text(source().capture(frozen, bed.now));
+  EXPECT_EQ(to_text(source().capture(frozen, bed.now)), first);
+  source().thaw(std::move(frozen), bed.now);
+  // And once more, without a thing having happened in between.
+  FrozenConnection again = source().freeze(*connection, bed.now);
+  EXPECT_EQ(to_text(source().capture(again, bed.now)), first);
+  source().thaw(std::move(again), bed.now);
+}
+
+TEST_P(MigrationTest, WhatComesInIsWhatWentOut) {
+  FrozenConnection frozen = source().freeze(*connection, bed.now);
+  const TcpSnapshot snapshot = source().capture(frozen, bed.now);
+  auto attached = target().attach(snapshot, next(), "web", Duration::zero(), bed.now);
+  ASSERT_TRUE(attached) << attached.error().text;
+  EXPECT_EQ(to_text(target().capture(*attached, bed.now)), to_text(snapshot));
+  EXPECT_TRUE(bed.b.sent.empty());
+  target().release(std::move(*attached), CloseReason::kMigrated);
+  source().thaw(std::move(frozen), bed.now);
+}
+
+TEST_P(MigrationTest, NothingIsHeardWhileFrozen) {
+  FrozenConnection frozen = source().freeze(*connection, bed.now);
+  auto attached =
+      target().attach(source().capture(frozen, bed.now), next(), "web", Duration::zero(), bed.now);
+  ASSERT_TRUE(attached) << attached.error().text;
+  const Bytes packet = bed.peer.data(ramp(10));
+  for (int i = 0; i < 1000; ++i) {
+    bed.now += 1s;
+    for (Stack* stack : {&source(), &target()}) {
+      Frame frame = bed.a.pool->copy_of(packet);
+      EXPECT_EQ(stack->input(frame, bed.now), Stack::InputVerdict::kFrozen);
+      EXPECT_EQ(to_bytes(frame.bytes()), packet);
+      stack->on_deadline(bed.now);
+      stack->deliver_events(bed.now);
+    }
+  }
+  EXPECT_TRUE(bed.a.sent.empty());
+  EXPECT_TRUE(bed.b.sent.empty());
+  EXPECT_EQ(source().next_deadline(), kNever);
+  EXPECT_EQ(source().counts().frozen, 1u);
+  target().release(std::move(*attached), CloseReason::kMigrated);
+  source().release(std::move(frozen), CloseReason::kMigrated);
+  EXPECT_EQ(source().counts().frozen, 0u);
+  EXPECT_EQ(source().counts().total, 0u);
+  source().deliver_events(bed.now);
+  target().deliver_events(bed.now);
+  EXPECT_TRUE(bed.a.sent.empty());
+  EXPECT_TRUE(bed.b.sent.empty());
+  EXPECT_EQ(bed.a.gone_reason, CloseReason::kMigrated);
+  EXPECT_EQ(bed.b.gone_reason, CloseReason::kMigrated);
+}
+
+TEST_P(MigrationTest, GoesOnAtTheSourceAfterAThaw) {
+  FrozenConnection frozen = source().freeze(*connection, bed.now);
+  source().capture(frozen, bed.now);
+  bed.now += 700ms;
+  source().thaw(std::move(frozen), bed.now);
+  bed.deliver();
+  run_to_the_end();
+}
+
+TEST_P(MigrationTest, GoesOnAtTheTarget) {
+  bed.move();
+  run_to_the_end();
+}
+
+TEST_P(MigrationTest, GoesOnAfterManyMoves) {
+  for (int i = 0; i < 25; ++i) {
+    bed.move();
+    bed.now += 3ms;
+  }
+  run_to_the_end();
+}
+
+TEST_P(MigrationTest, WithoutMigrationItEndsAsWell) {
+  run_to_the_end();
+}
+
+// ---- single cases ----
+
+class MoveTest : public ::testing::Test {
+ protected:
+  TestBed bed;
+};
+
+TEST_F(MoveTest, HeldPacketsAreAnsweredOnce) {
+  bed.connect();
+  Connection& connection = *bed.find();
+  FrozenConnection frozen = bed.a.stack->freeze(connection, bed.now);
+  const TcpSnapshot snapshot = bed.a.stack->capture(frozen, bed.now);
+  std::vector<Bytes> held;
+  for (std::size_t i = 0; i < 5; ++i)
+    held.push_back(bed.peer.data(ramp(100, 100 * i)));
+  bed.now += 1ms;
+  connection.bind("app", nullptr);
+  auto attached = bed.b.stack->attach(snapshot, {connection.id(), Epoch{2}}, "web", 1ms, bed.now);
+  ASSERT_TRUE(attached);
+  bed.a.stack->release(std::move(frozen), CloseReason::kMigrated);
+  bed.owner = &bed.b;
+  attached->connection().bind("app", &bed.app);
+  bed.b.stack->thaw(std::move(*attached), bed.now);
+  for (const Bytes& packet : held) {
+    Frame frame = bed.b.pool->copy_of(packet);
+    EXPECT_EQ(bed.b.stack->input(frame, bed.now), Stack::InputVerdict::kTaken);
+  }
+  bed.deliver();
+  EXPECT_EQ(bed.app.received, ramp(500));
+  EXPECT_EQ(bed.find()->epoch(), Epoch{2});
+  for (const SeenSegment& segment : bed.take())
+    EXPECT_TRUE(segment.pure_ack());
+}
+
+TEST_F(MoveTest, SegmentsAreCutForTheLinkOfTheTarget) {
+  StackOptions narrow = default_options();
+  narrow.link.mtu = 1280;
+  bed.connect();
+  const Bytes all = ramp(40000);
+  bed.write(all);
+  bed.take();
+  TestNode node(3, narrow, bed.now);
+  Connection& connection = *bed.find();
+  FrozenConnection frozen = bed.a.stack->freeze(connection, bed.now);
+  auto attached = node.stack->attach(bed.a.stack->capture(frozen, bed.now),
+                                     {connection.id(), Epoch{2}}, "web", {}, bed.now);
+  ASSERT_TRUE(attached);
+  bed.a.stack->release(std::move(frozen), CloseReason::kMigrated);
+  node.stack->thaw(std::move(*attached), bed.now);
+  // All that was in flight is lost.
+  bed.peer.received.clear();
+  bed.peer.receive_next = bed.peer.first_byte;
+  for (int i = 0; i < 200 && bed.peer.received.size() < all.size(); ++i) {
+    bed.now += 250ms;
+    node.stack->on_deadline(bed.now);
+    node.stack->deliver_events(bed.now);
+    for (const SeenSegment& segment : node.sent) {
+      EXPECT_LE(segment.packet.size(), 1280u);
+      bed.peer.take(segment);
+    }
+    node.sent.clear();
+    Frame frame = node.pool->copy_of(bed.peer.ack());
+    node.stack->input(frame, bed.now);
+  }
+  EXPECT_EQ(bed.peer.received, all);
+}
+
+TEST_F(MoveTest, LimitsTravel) {
+  StackOptions small = default_options();
+  small.window = small.send_buffer = 20000;
+  bed.app.reads = false;
+  bed.connect();
+  bed.give(bed.peer.data(ramp(60000)));
+  bed.write(ramp(100000));
+  TestNode node(3, small, bed.now);
+  Connection& connection = *bed.find();
+  FrozenConnection frozen = bed.a.stack->freeze(connection, bed.now);
+  const TcpSnapshot snapshot = bed.a.stack->capture(frozen, bed.now);
+  auto attached = node.stack->attach(snapshot, {connection.id(), Epoch{2}}, "web", {}, bed.now);
+  ASSERT_TRUE(attached) << attached.error().text;
+  EXPECT_EQ(to_text(node.stack->capture(*attached, bed.now)), to_text(snapshot));
+  node.stack->release(std::move(*attached), CloseReason::kMigrated);
+  bed.a.stack->thaw(std::move(frozen), bed.now);
+}
+
+TEST_F(MoveTest, NothingThatWasResentIsSentAgain) {
+  bed.connect();
+  bed.write(ramp(50000));
+  bed.peer.received.clear();
+  bed.peer.receive_next = bed.peer.first_byte;
+  bed.run_for(300ms);  // one segment again
+  bed.give(bed.peer.ack());
+  bed.take();
+  Connection& connection = *bed.find();
+  FrozenConnection frozen = bed.a.stack->freeze(connection, bed.now);
+  const TcpSnapshot snapshot = bed.a.stack->capture(frozen, bed.now);
+  bed.a.stack->thaw(std::move(frozen), bed.now);
+  EXPECT_TRUE(snapshot.in_rto_recovery);
+  EXPECT_GT(snapshot.send_lost, 0u);
+  EXPECT_LT(snapshot.send_lost, snapshot.send_in_flight);
+  const SeqNum resent =
+      snapshot.send_unacknowledged + (snapshot.send_in_flight - snapshot.send_lost);
+  bed.move();
+  for (const SeenSegment& segment : bed.take())
+    EXPECT_GE(segment.seq, resent);
+}
+
+TEST_F(MoveTest, AttachRefusesWhatIsHereAlready) {
+  bed.connect();
+  Connection& connection = *bed.find();
+  FrozenConnection frozen = bed.a.stack->freeze(connection, bed.now);
+  TcpSnapshot snapshot = bed.a.stack->capture(frozen, bed.now);
+  auto same = bed.a.stack->attach(snapshot, {connection.id(), Epoch{2}}, "web", {}, bed.now);
+  ASSERT_FALSE(same);
+  EXPECT_EQ(same.error().code, ErrorCode::kBusy);
+  snapshot.tuple.peer.port = 1;
+  EXPECT_FALSE(bed.a.stack->attach(snapshot, {connection.id(), Epoch{2}}, "web", {}, bed.now));
+  bed.a.stack->thaw(std::move(frozen), bed.now);
+}
+
+TEST_F(MoveTest, AttachRespectsTheLimitOfConnections) {
+  StackOptions none = default_options();
+  none.connections_max = 0;
+  TestNode node(3, none, bed.now);
+  bed.connect();
+  FrozenConnection frozen = bed.a.stack->freeze(*bed.find(), bed.now);
+  auto attached = node.stack->attach(bed.a.stack->capture(frozen, bed.now),
+                                     {bed.find()->id(), Epoch{2}}, "web", {}, bed.now);
+  ASSERT_FALSE(attached);
+  EXPECT_EQ(attached.error().code, ErrorCode::kTooLarge);
+  bed.a.stack->thaw(std::move(frozen), bed.now);
+}
+
+TEST_F(MoveTest, TheHandlerHearsThatItMoved) {
+  bed.connect();
+  FrozenConnection frozen = bed.a.stack->freeze(*bed.find(), bed.now);
+  bed.a.stack->release(std::move(frozen), CloseReason::kMigrated);
+  EXPECT_EQ(bed.a.stack->find(bed.connection_tuple()), nullptr);
+  EXPECT_FALSE(bed.app.closed);
+  bed.a.stack->deliver_events(bed.now);
+  EXPECT_EQ(bed.app.closed, CloseReason::kMigrated);
+}
+
+TEST_F(MoveTest, EventsWaitForTheThaw) {
+  bed.connect();
+  Frame frame = bed.a.pool->copy_of(bed.peer.data(ramp(100)));
+  bed.a.stack->input(frame, bed.now);
+  FrozenConnection frozen = bed.a.stack->freeze(*bed.find(), bed.now);
+  bed.a.stack->deliver_events(bed.now);
+  EXPECT_TRUE(bed.app.received.empty());
+  bed.a.stack->thaw(std::move(frozen), bed.now);
+  bed.deliver();
+  EXPECT_EQ(bed.app.received, ramp(100));
+}
+
+TEST_F(MoveTest, TimestampsAdvanceHoweverOftenItMoves) {
+  bed.connect();
+  bed.write(ramp(10));
+  const std::uint32_t before = bed.peer.last_tsval;
+  for (int i = 0; i < 2000; ++i) {
+    bed.now += 1ms + 300us;
+    bed.move();
+  }
+  bed.write(ramp(10, 10));
+  EXPECT_NEAR(bed.peer.last_tsval - before, 2600, 70);
+}
+
+TEST_F(MoveTest, RetransmitsHoweverOftenItMoves) {
+  bed.connect();
+  bed.write(ramp(10));
+  bed.take();
+  for (int i = 0; i < 100; ++i) {
+    bed.run_for(5ms);
+    bed.move();
+  }
+  EXPECT_GE(bed.take().size(), 1u);
+}
+
+TEST_F(MoveTest, ShutDownResetsItsOwnAndIsSilentAboutTheOthers) {
+  bed.connect();
+  Connection& frozen_one = *bed.find();
+  PeerOptions other_options;
+  other_options.local.port = 40001;
+  Peer other(other_options);
+  const auto give = [&](const Bytes& packet) {
+    Frame frame = bed.a.pool->copy_of(packet);
+    bed.a.stack->input(frame, bed.now);
+    bed.a.stack->deliver_events(bed.now);
+    for (const SeenSegment& segment : bed.a.sent)
+      other.take(segment);
+    bed.a.sent.clear();
+  };
+  give(other.syn());
+  give(other.ack());
+  FrozenConnection frozen = bed.a.stack->freeze(frozen_one, bed.now);
+  bed.a.stack->shut_down(bed.now);
+  ASSERT_EQ(bed.a.sent.size(), 1u);
+  EXPECT_TRUE(bed.a.sent[0].has(tcp_flag::kRst));
+  EXPECT_EQ(bed.a.sent[0].tuple.peer, other_options.local);
+  bed.a.stack->deliver_events(bed.now);
+  bed.a.sent.clear();
+  EXPECT_EQ(bed.a.stack->counts().total, 0u);
+  bed.a.stack->release(std::move(frozen), CloseReason::kMigrated);
+  bed.a.stack->deliver_events(bed.now);
+  EXPECT_TRUE(bed.a.sent.empty());
+  EXPECT_EQ(bed.app.closed_events, 1);
+}
+
+}  // namespace
+}  // namespace migd::test
