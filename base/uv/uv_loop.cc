@@ -15,6 +15,9 @@
 namespace migd {
 namespace {
 
+// A deadline so near is waited for by looking at the descriptors again: no dearer than the timer.
+constexpr Duration kNotWorthWaiting = 20us;
+
 template <typename H>
 uv_handle_t* as_handle(H* handle) {
   return reinterpret_cast<uv_handle_t*>(handle);
@@ -85,6 +88,7 @@ struct UvLoop::Impl {
 
   void run_tasks();
   void before_wait();
+  void after_wait();
   void arm_timer_fd(Instant deadline);
   void on_timer_fd();
 };
@@ -180,13 +184,20 @@ void UvLoop::Impl::run_tasks() {
 void UvLoop::Impl::before_wait() {
   run_tasks();
   // What the tasks have posted runs after a look at the descriptors, without a wait.
-  if (tasks.empty()) {
-    uv_idle_stop(&idle);
-  } else {
-    uv_idle_start(&idle, [](uv_idle_t*) {});
-  }
   const Instant earliest = timers.earliest();
+  const bool busy =
+      !tasks.empty() || (earliest != kNever && earliest <= read_clock() + kNotWorthWaiting);
+  if (busy) {
+    uv_idle_start(&idle, [](uv_idle_t*) {});
+    return;
+  }
+  uv_idle_stop(&idle);
   if (earliest < timer_fd_deadline) arm_timer_fd(earliest);
+}
+
+void UvLoop::Impl::after_wait() {
+  run_tasks();
+  if (!timers.empty()) timers.run_due(read_clock());
 }
 
 void UvLoop::Impl::arm_timer_fd(Instant deadline) {
@@ -202,7 +213,6 @@ void UvLoop::Impl::on_timer_fd() {
   std::uint64_t expirations = 0;
   if (read(timer_fd, &expirations, sizeof expirations) < 0) return;  // armed again meanwhile
   timer_fd_deadline = kNever;
-  timers.run_due(read_clock());
 }
 
 UvLoop::UvLoop() : impl_(std::make_unique<Impl>()) {
@@ -220,7 +230,7 @@ UvLoop::UvLoop() : impl_(std::make_unique<Impl>()) {
                    [](uv_prepare_t* prepare) { static_cast<Impl*>(prepare->data)->before_wait(); });
   uv_check_init(&impl.loop, &impl.check);
   uv_check_start(&impl.check,
-                 [](uv_check_t* check) { static_cast<Impl*>(check->data)->run_tasks(); });
+                 [](uv_check_t* check) { static_cast<Impl*>(check->data)->after_wait(); });
   uv_idle_init(&impl.loop, &impl.idle);
 }
 

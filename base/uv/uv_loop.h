@@ -1,10 +1,14 @@
 // The daemon's event loop, on libuv.
 //
 // libuv's own timers count milliseconds, too coarse for pacing and round trips on a local network,
-// so ours are one ordered set whose earliest deadline arms one timerfd; it is armed again only when
-// an earlier deadline comes up, because most protocol deadlines just move back. libuv closes
-// handles asynchronously: what a Timer or FdWatch stands for outlives it until libuv lets go, so
-// each may be destroyed from inside its own callback.
+// so ours are one ordered set, and those that are due run once in each turn of the loop. A timerfd
+// ends the wait for the earliest. To arm it for a near deadline is dear (20 us were measured in a
+// virtual machine, where it takes an exit to the hypervisor), so that happens only before the loop
+// really waits, and only for a deadline that is earlier than the one it is armed for: most protocol
+// deadlines just move back.
+//
+// libuv closes handles asynchronously: what a Timer or FdWatch stands for outlives it until libuv
+// lets go, so each may be destroyed from inside its own callback.
 #pragma once
 
 #include <functional>
