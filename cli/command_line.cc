@@ -127,6 +127,8 @@ class CommandLine {
                        [this] { return events_command(daemon_, events_, console_); });
     events->add_flag("-f,--follow", follow_, "Go on until interrupted (the default)")
         ->disable_flag_override();
+    events->add_flag("--all", events_.all, "Also what every heartbeat says")
+        ->disable_flag_override();
     events->add_option("--count", events_.count, "End after this many lines")
         ->type_name("N")
         ->check(CLI::Range(1, 1000000000));

@@ -62,6 +62,7 @@ struct MigrateOptions {
 int migrate_command(const DaemonOptions& options, const MigrateOptions& what, Console& console);
 
 struct EventsOptions {
+  bool all = false;         // also what comes by the heartbeat: peer_load_reported
   std::uint64_t count = 0;  // 0: without end
 };
 int events_command(const DaemonOptions& options, const EventsOptions& what, Console& console);

@@ -112,6 +112,7 @@ int migrate_command(const DaemonOptions& options, const MigrateOptions& what, Co
 int events_command(const DaemonOptions& options, const EventsOptions& what, Console& console) {
   std::uint64_t shown = 0;
   const auto show_line = [&](std::string_view line) {
+    if (!what.all && event_name(line) == "peer_load_reported") return true;
     if (options.json) {
       console.out << line << std::endl;  // each as it comes, also into a pipe
     } else if (const auto text = render_event(line)) {

@@ -161,6 +161,11 @@ Result<std::string> render_event(std::string_view json) {
   return out;
 }
 
+std::string event_name(std::string_view json) {
+  const Result<Json> event = parse(json);
+  return event ? text(*event, "event") : "";
+}
+
 std::string render_metrics_json(std::string_view prometheus_text) {
   Json metrics = Json::object();
   while (!prometheus_text.empty()) {

@@ -17,6 +17,8 @@ Result<std::string> render_connections(std::string_view json, const ConnsFilter&
                                        bool as_json);
 Result<std::string> render_migration(std::string_view json);
 Result<std::string> render_event(std::string_view json);
+// "peer_up", or "" of something else.
+std::string event_name(std::string_view json);
 std::string render_metrics_json(std::string_view prometheus_text);
 
 // {"error": {"code", "text"}} of an answer; kProtocol when it is something else.

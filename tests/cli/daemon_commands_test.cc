@@ -13,6 +13,7 @@ namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 class DaemonCommands : public AdminFixture {
@@ -210,6 +211,28 @@ TEST_F(DaemonCommands, EventsForPeople) {
   EXPECT_EQ(line_count(result.out), 2u);
   EXPECT_THAT(result.out, HasSubstr(" watching node=a\n"));
   EXPECT_THAT(result.out, HasSubstr(" peer_down peer=b reason=no?heartbeat\n"));
+}
+
+TEST_F(DaemonCommands, EventsOfHeartbeatsAreForThoseWhoAsk) {
+  const auto heard = [this](std::vector<std::string> arguments) {
+    std::thread emitter([this] {
+      EXPECT_TRUE(eventually([this] { return server_->session_count() == 1; }));
+      for (int i = 0; i < 100; ++i) {
+        on_loop([this] {
+          service_.emit(PeerLoadReported{NodeId{2}, {}}, Instant{});
+          service_.emit(PeerUp{NodeId{2}, Boot{1}}, Instant{});
+        });
+      }
+    });
+    arguments.insert(arguments.begin(), {"events", "--count", "9"});
+    const CliResult result = migd(arguments);
+    emitter.join();
+    EXPECT_TRUE(eventually([this] { return server_->session_count() == 0; }));
+    return result.out;
+  };
+  EXPECT_THAT(heard({"--all"}), HasSubstr(" peer_load_reported peer=b "));
+  EXPECT_THAT(heard({}), Not(HasSubstr("peer_load_reported")));
+  EXPECT_THAT(heard({"--json"}), Not(HasSubstr("peer_load_reported")));
 }
 
 TEST_F(DaemonCommands, EventsEndWithTheDaemon) {
