@@ -24,8 +24,10 @@ bool aes_available() {
 
 Nonce make_nonce(std::uint64_t high, std::uint32_t low) {
   Nonce nonce;
-  for (int i = 7; i >= 0; --i, high >>= 8) nonce[static_cast<std::size_t>(i)] = high & 0xff;
-  for (int i = 11; i >= 8; --i, low >>= 8) nonce[static_cast<std::size_t>(i)] = low & 0xff;
+  for (int i = 7; i >= 0; --i, high >>= 8)
+    nonce[static_cast<std::size_t>(i)] = high & 0xff;
+  for (int i = 11; i >= 8; --i, low >>= 8)
+    nonce[static_cast<std::size_t>(i)] = low & 0xff;
   return nonce;
 }
 
@@ -40,7 +42,9 @@ Aead::Aead(Cipher cipher, const Key& key) {
   crypto_aead_aes256gcm_beforenm(&aes_->schedule, key.data());
 }
 
-Aead::~Aead() { sodium_memzero(key_.data(), key_.size()); }
+Aead::~Aead() {
+  sodium_memzero(key_.data(), key_.size());
+}
 
 Tag Aead::seal(const Nonce& nonce, ByteView associated, MutableBytes text) const {
   Tag tag;

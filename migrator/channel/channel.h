@@ -18,19 +18,19 @@ namespace migd {
 
 struct ChannelPeer {
   NodeId id;
-  Endpoint address;                                          // where its datagrams go and come from
-  std::vector<std::array<std::uint8_t, 32>> public_keys;     // one, or two during a rotation
+  Endpoint address;                                       // where its datagrams go and come from
+  std::vector<std::array<std::uint8_t, 32>> public_keys;  // one, or two during a rotation
 };
 
 struct ChannelOptions {
   NodeId self;
   Boot boot;
-  std::vector<std::array<std::uint8_t, 32>> secret_keys;     // the first starts sessions
+  std::vector<std::array<std::uint8_t, 32>> secret_keys;  // the first starts sessions
   std::vector<ChannelPeer> peers;
-  std::size_t datagram_max = 1400;       // UDP payload bytes, from the link's MTU
-  std::size_t train_max = 64000;         // bytes handed to DatagramSender::send() at once
-  Duration heartbeat = 200ms;            // something is sent at least this often
-  Duration dead_after = 3s;              // a session without a sign of life ends
+  std::size_t datagram_max = 1400;          // UDP payload bytes, from the link's MTU
+  std::size_t train_max = 64000;            // bytes handed to DatagramSender::send() at once
+  Duration heartbeat = 200ms;               // something is sent at least this often
+  Duration dead_after = 3s;                 // a session without a sign of life ends
   std::size_t peer_memory_max = 32u << 20;  // bytes queued to, and being assembled from, one peer
 };
 
@@ -66,7 +66,7 @@ class Channel : public DatagramReceiver {
                                          Instant now);
 
   virtual bool session_up(NodeId peer) const = 0;
-  virtual Boot peer_boot(NodeId peer) const = 0;        // of the current session
+  virtual Boot peer_boot(NodeId peer) const = 0;  // of the current session
   virtual Duration round_trip(NodeId peer) const = 0;
 
   // head and body are delivered to `to`. kUnavailable without a session; kTooLarge for a head over

@@ -13,7 +13,7 @@ struct CongestionOptions {
   std::size_t initial_window = 512u << 10;  // generous: a fabric, and blobs that fit
   std::size_t least_window = 32u << 10;
   std::size_t greatest_window = 8u << 20;
-  std::size_t burst = 256u << 10;           // may leave at once after a pause
+  std::size_t burst = 256u << 10;  // may leave at once after a pause
 };
 
 class Congestion {

@@ -73,7 +73,8 @@ ChannelEngine::ChannelEngine(const ChannelOptions& options, const Tuning& tuning
   }
 }
 
-// ---- what is known of peers ----------------------------------------------------------------------
+// ---- what is known of peers
+// ----------------------------------------------------------------------
 
 ChannelEngine::Peer* ChannelEngine::find(NodeId node) const {
   const auto found = by_node_.find(node.value);
@@ -85,7 +86,9 @@ Link* ChannelEngine::link_to(NodeId node) const {
   return peer == nullptr ? nullptr : peer->link.get();
 }
 
-bool ChannelEngine::session_up(NodeId peer) const { return link_to(peer) != nullptr; }
+bool ChannelEngine::session_up(NodeId peer) const {
+  return link_to(peer) != nullptr;
+}
 
 Boot ChannelEngine::peer_boot(NodeId peer) const {
   return session_up(peer) ? find(peer)->boot : Boot{};
@@ -107,7 +110,8 @@ std::string ChannelEngine::why_down(const Peer& peer) const {
   return text;
 }
 
-// ---- sending -------------------------------------------------------------------------------------
+// ---- sending
+// -------------------------------------------------------------------------------------
 
 Result<void> ChannelEngine::send(NodeId to, std::uint8_t kind, ByteView head, ByteView body,
                                  Instant now) {
@@ -138,8 +142,8 @@ Result<void> ChannelEngine::queue_message(Peer& hop, Peer& destination, bool und
     return fail(ErrorCode::kTooLarge, "body of " + std::to_string(body.size()) + " bytes");
   }
   if (!outbox.has_room(bytes)) {
-    return fail(ErrorCode::kBusy, "the queue to node " + std::to_string(hop.config.id.value) +
-                                      " has no room");
+    return fail(ErrorCode::kBusy,
+                "the queue to node " + std::to_string(hop.config.id.value) + " has no room");
   }
   const auto message = std::make_shared<OutMessage>();
   message->sealer = destination.link->sending_session(now);
@@ -187,7 +191,8 @@ void ChannelEngine::close(Instant now) {
   closed_ = true;
 }
 
-// ---- input ---------------------------------------------------------------------------------------
+// ---- input
+// ---------------------------------------------------------------------------------------
 
 void ChannelEngine::on_datagram(const Endpoint& from, ByteView payload, Instant now) {
   if (closed_) return;
@@ -240,8 +245,8 @@ void ChannelEngine::on_session(Peer& peer, const Handshake::Outcome& outcome, In
     const bool restarted = peer.boot != peer.handshake.peer_boot();
     take_down(peer, restarted ? "it restarted" : "it lost the session", now);
   }
-  const std::size_t datagram_max = std::min<std::size_t>(
-      options_.datagram_max, peer.handshake.peer_capabilities().datagram_max);
+  const std::size_t datagram_max =
+      std::min<std::size_t>(options_.datagram_max, peer.handshake.peer_capabilities().datagram_max);
   const Link::Options options{options_.self, datagram_max, options_.peer_memory_max,
                               options_.heartbeat, options_.dead_after};
   peer.link = std::make_unique<Link>(options, tuning_, counters_, outcome.session, now);
@@ -280,9 +285,8 @@ void ChannelEngine::on_data(const Endpoint& from, ByteView payload, Instant now)
   Tag tag;
   std::copy(sealed.end() - kTagSize, sealed.end(), tag.begin());
   opened_.resize(text.size());
-  if (!session->datagram_receive.open(make_nonce(header.packet, 0),
-                                      payload.first(kDataHeaderSize), text, tag,
-                                      opened_.data())) {
+  if (!session->datagram_receive.open(make_nonce(header.packet, 0), payload.first(kDataHeaderSize),
+                                      text, tag, opened_.data())) {
     return refusals_.count(Refusal::kBadTag);
   }
   peer->link->on_sign_of_life(now);
@@ -380,10 +384,12 @@ void ChannelEngine::report(const Undelivered& undelivered, Instant now) {
 }
 
 void ChannelEngine::report(const std::vector<Undelivered>& undelivered, Instant now) {
-  for (const Undelivered& one : undelivered) report(one, now);
+  for (const Undelivered& one : undelivered)
+    report(one, now);
 }
 
-// ---- events --------------------------------------------------------------------------------------
+// ---- events
+// --------------------------------------------------------------------------------------
 
 void ChannelEngine::deliver_events(Instant now) {
   if (delivering_) return;
@@ -397,18 +403,17 @@ void ChannelEngine::deliver_events(Instant now) {
 }
 
 void ChannelEngine::deliver(const Event& event, Instant now) {
-  std::visit(Overloaded{
-                 [&](const SessionUp& up) { handler_.on_session_up(up.peer, up.boot, now); },
-                 [&](const SessionDown& down) {
-                   handler_.on_session_down(down.peer, down.reason, now);
-                 },
-                 [&](const Heartbeat& heartbeat) {
-                   handler_.on_heartbeat(heartbeat.peer, heartbeat.payload, now);
-                 },
-                 [&](const Delivery& message) { deliver(message, now); },
-                 [&](const std::shared_ptr<OutMessage>& message) { announce(message, now); },
-             },
-             event);
+  std::visit(
+      Overloaded{
+          [&](const SessionUp& up) { handler_.on_session_up(up.peer, up.boot, now); },
+          [&](const SessionDown& down) { handler_.on_session_down(down.peer, down.reason, now); },
+          [&](const Heartbeat& heartbeat) {
+            handler_.on_heartbeat(heartbeat.peer, heartbeat.payload, now);
+          },
+          [&](const Delivery& message) { deliver(message, now); },
+          [&](const std::shared_ptr<OutMessage>& message) { announce(message, now); },
+      },
+      event);
 }
 
 void ChannelEngine::deliver(const Delivery& message, Instant now) {
@@ -435,7 +440,8 @@ void ChannelEngine::announce(const std::shared_ptr<OutMessage>& message, Instant
   next->touch(now);
 }
 
-// ---- time ----------------------------------------------------------------------------------------
+// ---- time
+// ----------------------------------------------------------------------------------------
 
 Instant ChannelEngine::next_deadline() const {
   if (closed_) return kNever;
@@ -449,7 +455,8 @@ Instant ChannelEngine::next_deadline() const {
 
 void ChannelEngine::on_deadline(Instant now) {
   if (closed_) return;
-  for (const auto& peer : peers_) on_peer_deadline(*peer, now);
+  for (const auto& peer : peers_)
+    on_peer_deadline(*peer, now);
   if (expire_at_ <= now) {
     expire_at_ = now + kExpireEvery;
     reassembly_.expire(now);

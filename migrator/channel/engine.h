@@ -60,8 +60,8 @@ class ChannelEngine : public Channel {
 
     const ChannelPeer config;
     Handshake handshake;
-    std::unique_ptr<Link> link;  // while the session is up
-    Boot boot;                   // of the peer, in this association
+    std::unique_ptr<Link> link;     // while the session is up
+    Boot boot;                      // of the peer, in this association
     std::uint64_t next_number = 1;  // of messages from here to it
   };
 

@@ -213,8 +213,8 @@ Handshake::Outcome Handshake::settle(const Hello& hello, std::size_t pair, Insta
   terms.own = {options_.self, proposal_->offer, proposal_->association};
   terms.peer = {peer_, hello.offer, hello.association};
   terms.cipher = common_cipher(options_.capabilities, hello.capabilities);
-  if (crypto_scalarmult(terms.shared.data(), proposal_->secret.data(),
-                        hello.offer.share.data()) != 0) {
+  if (crypto_scalarmult(terms.shared.data(), proposal_->secret.data(), hello.offer.share.data()) !=
+      0) {
     refusals_.count(Refusal::kMalformed);
     return outcome;
   }

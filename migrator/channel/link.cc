@@ -35,7 +35,8 @@ Link::Link(const Options& options, const Tuning& tuning, LinkCounters& counters,
   sessions_.push_back({std::move(session)});
 }
 
-// ---- sessions ------------------------------------------------------------------------------------
+// ---- sessions
+// ------------------------------------------------------------------------------------
 
 void Link::add_session(std::shared_ptr<Session> session, Instant now) {
   sessions_.front().until = now + tuning_.old_session_lifetime;
@@ -57,7 +58,8 @@ const std::shared_ptr<Session>& Link::sending_session(Instant now) const {
   return sessions_[use_older ? 1 : 0].session;
 }
 
-// ---- input ---------------------------------------------------------------------------------------
+// ---- input
+// ---------------------------------------------------------------------------------------
 
 void Link::on_packet(std::uint64_t packet, bool ack_eliciting, Instant now) {
   touched_ = now;
@@ -101,7 +103,8 @@ void Link::on_lost(Instant now) {
   }
 }
 
-// ---- output --------------------------------------------------------------------------------------
+// ---- output
+// --------------------------------------------------------------------------------------
 
 void Link::queue_heartbeat(Bytes payload, Instant now) {
   last_heartbeat_ = payload;
@@ -128,7 +131,8 @@ bool Link::may_send_fragment(Instant now) {
 void Link::transmit(Train& train, Instant now) {
   touched_ = now;
   dirty_ = false;
-  while (may_send_fragment(now)) build(train, true, now);
+  while (may_send_fragment(now))
+    build(train, true, now);
   if (anything_to_say(now)) build(train, false, now);
   train.flush();
 }
@@ -159,9 +163,9 @@ void Link::build(Train& train, bool with_fragments, Instant now) {
   const std::size_t text_at = begin + kDataHeaderSize;
   const std::size_t text_size = bytes.size() - text_at;
   out.set_u16(text_at - 2, static_cast<std::uint16_t>(text_size + kTagSize));
-  const Tag tag = session.datagram_send.seal(
-      make_nonce(sent_.next_number(), 0), ByteView(bytes).subspan(begin, kDataHeaderSize),
-      MutableBytes(bytes).subspan(text_at, text_size));
+  const Tag tag = session.datagram_send.seal(make_nonce(sent_.next_number(), 0),
+                                             ByteView(bytes).subspan(begin, kDataHeaderSize),
+                                             MutableBytes(bytes).subspan(text_at, text_size));
   out.bytes(tag);
   append_bodies(bytes, packet);
   packet.bytes = bytes.size() - begin;
@@ -182,8 +186,7 @@ std::size_t Link::write_fragments(ByteWriter& out, std::size_t room, SentPacket&
   std::size_t used = 0;
   while (FragmentRef* next = outbox_.front()) {
     OutFragment& fragment = next->fragment();
-    const std::size_t need =
-        next->message->frame_of(fragment).wire_size() + fragment.size;
+    const std::size_t need = next->message->frame_of(fragment).wire_size() + fragment.size;
     if (used + need > room) break;
     used += need;
     next->message->seal(fragment, scratch_);
@@ -214,19 +217,19 @@ std::size_t Link::write_ack(ByteWriter& out, std::size_t room, Instant now) {
 }
 
 void Link::append_bodies(Bytes& out, const SentPacket& packet) {
-  packet.for_each([&](const FragmentRef& ref) {
-    append(out, ref.message->sealed_bytes(ref.fragment()));
-  });
+  packet.for_each(
+      [&](const FragmentRef& ref) { append(out, ref.message->sealed_bytes(ref.fragment())); });
 }
 
-// ---- time ----------------------------------------------------------------------------------------
+// ---- time
+// ----------------------------------------------------------------------------------------
 
 Instant Link::probe_deadline() const {
   if (sent_.in_flight() == 0) return kNever;
   const Duration once =
       round_trip_.probe_timeout(tuning_.ack_delay_max, tuning_.probe_timeout_floor);
-  return sent_.last_sent() + std::min(once * (1 << std::min(probes_in_row_, 10)),
-                                      tuning_.probe_timeout_max);
+  return sent_.last_sent() +
+         std::min(once * (1 << std::min(probes_in_row_, 10)), tuning_.probe_timeout_max);
 }
 
 Instant Link::next_deadline() const {
@@ -249,7 +252,8 @@ void Link::probe() {
   probes_due_ = kProbesAtOnce;
   std::vector<FragmentRef> fragments;
   sent_.oldest(kProbesAtOnce, fragments);
-  for (const FragmentRef& ref : fragments) outbox_.on_lost(ref);
+  for (const FragmentRef& ref : fragments)
+    outbox_.on_lost(ref);
   if (outbox_.front() == nullptr && !heartbeat_) heartbeat_ = last_heartbeat_;
 }
 

@@ -8,8 +8,8 @@
 #include <optional>
 #include <vector>
 
-#include "migrator/channel/outbox.h"
 #include "migrator/channel/number_window.h"
+#include "migrator/channel/outbox.h"
 #include "migrator/channel/sent_packets.h"
 #include "migrator/channel/train.h"
 #include "migrator/channel/tuning.h"

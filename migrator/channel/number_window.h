@@ -42,7 +42,8 @@ class NumberWindow {
     }
     if (number > largest_) {
       const std::uint64_t entered = std::min(number / 64 - largest_ / 64, kWords);
-      for (std::uint64_t i = 0; i < entered; ++i) word(number - 64 * i) = 0;
+      for (std::uint64_t i = 0; i < entered; ++i)
+        word(number - 64 * i) = 0;
       largest_ = number;
     }
     word(number) |= std::uint64_t{1} << (number % 64);

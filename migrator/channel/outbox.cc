@@ -46,14 +46,16 @@ void cut(OutMessage& message, std::size_t room) {
 }
 
 Outbox::~Outbox() {
-  for (const std::shared_ptr<OutMessage>& message : messages_) message->finished = true;
+  for (const std::shared_ptr<OutMessage>& message : messages_)
+    message->finished = true;
 }
 
 void Outbox::add(const std::shared_ptr<OutMessage>& message, Instant now) {
   message->progress = now;
   message->place = messages_.insert(messages_.end(), message);
   charge(*message, message->head.size() + message->body.size() + kMessageOverhead);
-  for (std::uint32_t i = 0; i < message->fragments.size(); ++i) queue(message, i);
+  for (std::uint32_t i = 0; i < message->fragments.size(); ++i)
+    queue(message, i);
 }
 
 void Outbox::queue(const std::shared_ptr<OutMessage>& message, std::uint32_t index) {
@@ -74,7 +76,8 @@ void Outbox::uncharge(OutMessage& message, std::size_t bytes) {
 
 FragmentRef* Outbox::front() {
   for (std::deque<FragmentRef>* queue : {&again_, &short_, &long_}) {
-    while (!queue->empty() && !queue->front().wanted()) queue->pop_front();
+    while (!queue->empty() && !queue->front().wanted())
+      queue->pop_front();
     if (!queue->empty()) return &queue->front();
   }
   return nullptr;
@@ -111,7 +114,8 @@ void Outbox::finish(OutMessage& message) {
   message.finished = true;
   uncharge(message, message.charge);
   message.body = Bytes();  // records of sent packets may still point to the message
-  for (OutFragment& fragment : message.fragments) fragment.relayed = Bytes();
+  for (OutFragment& fragment : message.fragments)
+    fragment.relayed = Bytes();
   const auto place = message.place;
   message.place = {};
   messages_.erase(place);

@@ -27,12 +27,12 @@ struct OutMessage {
   Bytes body;                       // sealed in place, fragment by fragment, as they leave
   std::shared_ptr<Session> sealer;  // of origin and destination; null when relayed
   std::vector<OutFragment> fragments;
-  std::size_t acked = 0;            // fragments
-  bool whole = true;                // no more fragments will be added
-  bool held = false;                // relayed, and its head was not shown to this node yet
-  bool finished = false;            // acknowledged or given up
-  Instant progress{};               // last acknowledged, or begun
-  std::size_t charge = 0;           // bytes of the outbox's budget
+  std::size_t acked = 0;   // fragments
+  bool whole = true;       // no more fragments will be added
+  bool held = false;       // relayed, and its head was not shown to this node yet
+  bool finished = false;   // acknowledged or given up
+  Instant progress{};      // last acknowledged, or begun
+  std::size_t charge = 0;  // bytes of the outbox's budget
   std::list<std::shared_ptr<OutMessage>>::iterator place;  // in the outbox, until finished
 
   bool relayed() const { return sealer == nullptr; }

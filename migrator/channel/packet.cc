@@ -45,7 +45,9 @@ DataHeader read_data_header(BoundedReader& in) {
   return header;
 }
 
-std::size_t wire_size(const AckFrame& ack) { return 12 + 4 * ack.runs.size(); }
+std::size_t wire_size(const AckFrame& ack) {
+  return 12 + 4 * ack.runs.size();
+}
 
 void write(ByteWriter& out, const AckFrame& ack) {
   MIGD_CHECK(!ack.runs.empty() && ack.runs.size() <= kAckRunsMax);

@@ -33,9 +33,10 @@
 //   |  the bodies of the MESSAGE frames, in their order ...         |
 //   +---------------------------------------------------------------+
 //
-// The header is clear and authenticated; packet numbers never repeat under a key, and are the AEAD's
-// nonce. `sealed size` counts frames and tag. What follows is sealed already, from the message's
-// origin to its destination, and is not encrypted a second time: a relay spends nothing on it.
+// The header is clear and authenticated; packet numbers never repeat under a key, and are the
+// AEAD's nonce. `sealed size` counts frames and tag. What follows is sealed already, from the
+// message's origin to its destination, and is not encrypted a second time: a relay spends nothing
+// on it.
 //
 // Frames, one after the other:
 //
@@ -79,8 +80,8 @@
 
 #include "base/bytes.h"
 #include "base/ids.h"
-#include "base/time.h"
 #include "base/reader.h"
+#include "base/time.h"
 #include "base/writer.h"
 #include "migrator/channel/aead.h"
 #include "migrator/channel/number_window.h"
@@ -119,7 +120,7 @@ DataHeader read_data_header(BoundedReader& in);
 enum class FrameType : std::uint8_t { kAck = 1, kMessage = 2, kHeartbeat = 3, kClose = 4 };
 
 struct AckFrame {
-  Duration delay{};               // from the arrival of the largest to now
+  Duration delay{};             // from the arrival of the largest to now
   std::vector<NumberRun> runs;  // at least one, downwards, never adjacent
   bool operator==(const AckFrame&) const = default;
 };

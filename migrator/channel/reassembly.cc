@@ -7,14 +7,15 @@
 namespace migd::channel {
 namespace {
 
-constexpr std::size_t kPartialOverhead = 512;     // what a half message costs besides its bytes
+constexpr std::size_t kPartialOverhead = 512;      // what a half message costs besides its bytes
 constexpr std::size_t kUnopenedRemembered = 1024;  // fragments, of one origin
 constexpr std::size_t kFirstAllocation = 64 << 10;
-constexpr std::uint16_t kFragmentMin = 512;       // of those between the first and the last
+constexpr std::uint16_t kFragmentMin = 512;  // of those between the first and the last
 
-// All parts of a message agree on these, and none is so small that holding it costs more than it is.
-bool fits(const MessageFrame& frame, std::uint8_t kind, bool undeliverable,
-          std::uint32_t body_size, std::uint16_t head_size) {
+// All parts of a message agree on these, and none is so small that holding it costs more than it
+// is.
+bool fits(const MessageFrame& frame, std::uint8_t kind, bool undeliverable, std::uint32_t body_size,
+          std::uint16_t head_size) {
   const bool inner = frame.offset > 0 && frame.offset + frame.size < frame.body_size;
   return frame.kind == kind && frame.undeliverable == undeliverable &&
          frame.body_size == body_size && frame.head_size == head_size &&
@@ -55,9 +56,9 @@ Verdict Reassembly::refuse(Origin& origin, const MessageFrame& frame, const Part
   return verdict;
 }
 
-// It may have been damaged on the last hop, or be faster than the HELLO that tells us the keys: then
-// it comes again and is good. Damaged on an earlier hop it stays bad: its origin must be told, and
-// for that we need the head.
+// It may have been damaged on the last hop, or be faster than the HELLO that tells us the keys:
+// then it comes again and is good. Damaged on an earlier hop it stays bad: its origin must be told,
+// and for that we need the head.
 Verdict Reassembly::not_opened(Origin& origin, const MessageFrame& frame, const Partial* partial,
                                Refusal reason) {
   if (origin.unopened.size() >= kUnopenedRemembered) origin.unopened.clear();
@@ -91,8 +92,8 @@ std::optional<Refusal> Reassembly::cannot_begin(const Origin& origin,
   return std::nullopt;
 }
 
-Verdict Reassembly::on_fragment(const MessageFrame& frame, ByteView sealed,
-                                const Session* session, Instant now) {
+Verdict Reassembly::on_fragment(const MessageFrame& frame, ByteView sealed, const Session* session,
+                                Instant now) {
   Origin& origin = origins_[frame.origin.value];
   if (origin.delivered.contains(frame.number)) {
     if (origin.delivered.forgotten(frame.number)) refusals_.count(Refusal::kStaleMessage);
@@ -176,7 +177,9 @@ Verdict Reassembly::deliver(Origin& origin, const MessageFrame& frame, Partial& 
   return verdict;
 }
 
-void Reassembly::forget(NodeId origin) { origins_.erase(origin.value); }
+void Reassembly::forget(NodeId origin) {
+  origins_.erase(origin.value);
+}
 
 void Reassembly::expire(Instant now) {
   for (auto& [node, origin] : origins_) {

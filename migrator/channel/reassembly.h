@@ -54,16 +54,14 @@ class Reassembly {
     std::map<std::pair<std::uint64_t, std::uint32_t>, int> unopened;
   };
 
-  Verdict refuse(Origin& origin, const MessageFrame& frame, const Partial* partial,
-                 Refusal reason);
+  Verdict refuse(Origin& origin, const MessageFrame& frame, const Partial* partial, Refusal reason);
   Verdict not_opened(Origin& origin, const MessageFrame& frame, const Partial* partial,
                      Refusal reason);
   Verdict deliver(Origin& origin, const MessageFrame& frame, Partial& partial);
   std::optional<Refusal> cannot_begin(const Origin& origin, const MessageFrame& frame) const;
   Verdict take(Origin& origin, Partial& partial, const MessageFrame& frame, ByteView sealed,
                const Session& session, Instant now);
-  bool open(const MessageFrame& frame, ByteView sealed, const Session& session,
-            std::uint8_t* text);
+  bool open(const MessageFrame& frame, ByteView sealed, const Session& session, std::uint8_t* text);
   void erase(Origin& origin, std::uint64_t number);
 
   const Tuning& tuning_;

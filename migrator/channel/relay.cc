@@ -19,8 +19,7 @@ Undelivered undelivered_of(const OutMessage& message, Refusal reason) {
 
 }  // namespace
 
-std::map<Relay::Name, Relay::Passing>::iterator Relay::erase(
-    std::map<Name, Passing>::iterator it) {
+std::map<Relay::Name, Relay::Passing>::iterator Relay::erase(std::map<Name, Passing>::iterator it) {
   --count_[std::get<0>(it->first)];
   return passing_.erase(it);
 }
@@ -68,13 +67,12 @@ std::optional<Refusal> Relay::cannot_take(const Passing* passing, const MessageF
       return Refusal::kMalformed;
     }
   }
-  const std::size_t bytes = frame.wire_size() + frame.size + Outbox::kFragmentOverhead +
-                            Outbox::kMessageOverhead;
+  const std::size_t bytes =
+      frame.wire_size() + frame.size + Outbox::kFragmentOverhead + Outbox::kMessageOverhead;
   return next.outbox().has_room(bytes) ? std::nullopt : std::optional(Refusal::kMemory);
 }
 
-Relay::Passing& Relay::begin(const Name& name, const MessageFrame& frame, Link& next,
-                             Instant now) {
+Relay::Passing& Relay::begin(const Name& name, const MessageFrame& frame, Link& next, Instant now) {
   Passing& passing = passing_[name];
   ++count_[frame.origin];
   passing.message = std::make_shared<OutMessage>();
@@ -138,7 +136,8 @@ Relay::Taken Relay::on_fragment(const MessageFrame& frame, ByteView sealed, Link
 
 void Relay::release(const std::shared_ptr<OutMessage>& message, Link& next) {
   message->held = false;
-  for (std::uint32_t i = 0; i < message->fragments.size(); ++i) next.outbox().queue(message, i);
+  for (std::uint32_t i = 0; i < message->fragments.size(); ++i)
+    next.outbox().queue(message, i);
 }
 
 void Relay::forget(NodeId origin, const std::function<Link*(NodeId)>& link_to) {
@@ -201,7 +200,8 @@ void Relay::expire(NodeId destination, Link& link, Instant now,
       stuck.push_back(message);
     }
   }
-  for (const std::shared_ptr<OutMessage>& message : stuck) give_up(*message);
+  for (const std::shared_ptr<OutMessage>& message : stuck)
+    give_up(*message);
 }
 
 }  // namespace migd::channel

@@ -21,7 +21,8 @@ struct SentPacket {
   template <typename Visit>
   void for_each(Visit visit) const {
     if (first.message) visit(first);
-    for (const FragmentRef& ref : more) visit(ref);
+    for (const FragmentRef& ref : more)
+      visit(ref);
   }
 };
 

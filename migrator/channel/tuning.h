@@ -13,7 +13,7 @@ struct Tuning {
   CongestionOptions congestion;
   Duration initial_round_trip = 20ms;
   Duration ack_delay_max = 1ms;
-  std::size_t ack_every = 32;         // packets
+  std::size_t ack_every = 32;  // packets
   Duration probe_timeout_floor = 5ms;
   Duration probe_timeout_max = 500ms;
 

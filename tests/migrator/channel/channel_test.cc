@@ -71,7 +71,8 @@ TEST(Channel, ManySmallMessagesShareDatagrams) {
   ASSERT_TRUE(net.run_until_up());
   net.run_for(50ms);
   const std::uint64_t before = net.datagrams;
-  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(net.node(1).send(kTwo, 1, "a tenure of 20 bytes"));
+  for (int i = 0; i < 1000; ++i)
+    ASSERT_TRUE(net.node(1).send(kTwo, 1, "a tenure of 20 bytes"));
   ASSERT_TRUE(net.run_until([&] { return net.node(2).received.size() == 1000; }, 1s));
   EXPECT_LT(net.datagrams - before, 100u);
 }
@@ -132,8 +133,8 @@ void exchange(VirtualNet& net, int messages, std::size_t largest) {
   std::size_t at_two = 0, at_one = 0;
   for (int i = 0; i < messages; ++i) {
     const std::string head = "message " + std::to_string(i);
-    const std::size_t size = net.rng().chance(0.5) ? net.rng().below(2000)
-                                                   : net.rng().below(largest + 1);
+    const std::size_t size =
+        net.rng().chance(0.5) ? net.rng().below(2000) : net.rng().below(largest + 1);
     const bool forth = net.rng().chance(0.7);
     sent[head] = random_bytes(net.rng(), size);
     ASSERT_TRUE(net.node(forth ? 1 : 2).send(forth ? kTwo : kOne, 3, head, sent[head]));

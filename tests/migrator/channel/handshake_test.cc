@@ -60,7 +60,8 @@ class HandshakePair {
   }
   void tick(Duration d) {
     now += d;
-    for (const bool second : {false, true}) put(!second, side(second).handshake.on_deadline(now));
+    for (const bool second : {false, true})
+      put(!second, side(second).handshake.on_deadline(now));
   }
   // A datagram under the newest keys of each side reaches the other, where it holds them.
   void exchange_data() {
@@ -73,7 +74,8 @@ class HandshakePair {
   void settle() {
     for (int i = 0; i < 40; ++i) {
       tick(100ms);
-      while (!under_way.empty()) deliver_any();
+      while (!under_way.empty())
+        deliver_any();
       exchange_data();
     }
   }
@@ -87,7 +89,8 @@ class HandshakePair {
 TEST(Handshake, OneExchangeMakesOneSession) {
   HandshakePair pair(1);
   pair.put(true, pair.one->handshake.on_deadline(pair.now));
-  while (!pair.under_way.empty()) pair.deliver_any();
+  while (!pair.under_way.empty())
+    pair.deliver_any();
   EXPECT_EQ(pair.seen.size(), 3u);
   ASSERT_EQ(pair.one->sessions.size(), 1u);
   ASSERT_EQ(pair.two->sessions.size(), 1u);
@@ -125,7 +128,9 @@ TEST(Handshake, AgreesWhateverTheNetworkDoes) {
     HandshakePair pair(seed);
     for (int step = 0; step < 300; ++step) {
       switch (pair.rng.below(8)) {
-        case 0: pair.tick(Duration(pair.rng.below(60'000'000))); break;
+        case 0:
+          pair.tick(Duration(pair.rng.below(60'000'000)));
+          break;
         case 1:
           if (!pair.under_way.empty()) pair.under_way.pop_back();
           break;
@@ -140,8 +145,11 @@ TEST(Handshake, AgreesWhateverTheNetworkDoes) {
           if (side.handshake.confirmed() && pair.rng.chance(0.2)) side.handshake.seek(pair.now);
           break;
         }
-        case 4: pair.exchange_data(); break;
-        default: pair.deliver_any();
+        case 4:
+          pair.exchange_data();
+          break;
+        default:
+          pair.deliver_any();
       }
     }
     pair.settle();

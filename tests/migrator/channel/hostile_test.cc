@@ -25,7 +25,8 @@ class Hostile : public ::testing::Test, public ChannelHandler, public DatagramSe
     session.reset();
     next_packet = 1;
     for (const NodeId id : {kAttacker, kThird}) {
-      options.peers.push_back({id, {IpAddress::v4(0x0a4d0000u + id.value), 7946},
+      options.peers.push_back({id,
+                               {IpAddress::v4(0x0a4d0000u + id.value), 7946},
                                {KeyPair::from_seed(id.value).public_key}});
     }
     victim = std::make_unique<ChannelEngine>(options, Tuning{}, *this, *this, rng, metrics, now);
@@ -79,8 +80,8 @@ class Hostile : public ::testing::Test, public ChannelHandler, public DatagramSe
     Bytes body(message.size, 0x55), associated, frames;
     ByteWriter associated_out(associated), frames_out(frames);
     write_associated(associated_out, message);
-    message.tag = session->body_send.seal(make_nonce(message.number, message.offset), associated,
-                                          body);
+    message.tag =
+        session->body_send.seal(make_nonce(message.number, message.offset), associated, body);
     write(frames_out, message);
     last_packet = next_packet;
     input(datagram(frames, body));
@@ -167,14 +168,16 @@ TEST_F(Hostile, AProperMessageIsTaken) {
 
 TEST_F(Hostile, ClaimsReserveNoMoreThanThePeersShare) {
   std::uint64_t number = 1;
-  for (int i = 0; i < 100; ++i) send(frame(number++, 100'000, 0, 1000));
+  for (int i = 0; i < 100; ++i)
+    send(frame(number++, 100'000, 0, 1000));
   EXPECT_LE(victim->reserved_bytes(kAttacker), options.peer_memory_max);
   EXPECT_EQ(refused("memory"), 90u);
   EXPECT_FALSE(acknowledged());
   EXPECT_EQ(received, 0);
   // What has begun can be completed, and what did not fit comes again.
   for (std::uint64_t n = 1; n <= 10; ++n) {
-    for (std::uint32_t at = 1000; at < 100'000; at += 1000) send(frame(n, 100'000, at, 1000));
+    for (std::uint32_t at = 1000; at < 100'000; at += 1000)
+      send(frame(n, 100'000, at, 1000));
   }
   EXPECT_EQ(received, 10);
   send(frame(number++, 100'000, 0, 1000));
@@ -192,7 +195,8 @@ TEST_F(Hostile, ClaimsReserveNoMoreThanThePeersShare) {
 
 TEST_F(Hostile, TooManyHalfMessages) {
   start(64u << 20);
-  for (std::uint64_t n = 1; n <= 5000; ++n) send(frame(n, 2000, 0, 1000));
+  for (std::uint64_t n = 1; n <= 5000; ++n)
+    send(frame(n, 2000, 0, 1000));
   EXPECT_EQ(refused("memory"), 5000u - Tuning{}.partial_messages_max);
 }
 
@@ -217,7 +221,8 @@ TEST_F(Hostile, FragmentsThatContradictEachOther) {
   send(frame(3, 10'000, 5000, 100));  // small, in the middle
   EXPECT_EQ(refused("malformed_frame"), 3u);
   // More bytes than the body has, all ahead of a hole.
-  for (std::uint32_t i = 0; i < 20; ++i) send(frame(4, 10'000, 1000 + i, 1000));
+  for (std::uint32_t i = 0; i < 20; ++i)
+    send(frame(4, 10'000, 1000 + i, 1000));
   EXPECT_EQ(refused("malformed_frame"), 4u);
   EXPECT_EQ(victim->reserved_bytes(kAttacker), 0u);
   EXPECT_EQ(received, 0);
@@ -298,16 +303,12 @@ TEST_F(Hostile, ARelayCannotSpeakForTheOrigin) {
 
 TEST_F(Hostile, MalformedFrames) {
   const Bytes cases[] = {
-      {0},                      // no such frame
-      {9, 9, 9},
-      {1},                      // cut short
-      {2, 0, 1},
-      {3, 40},
-      {3, 33, 0},
-      {4},
-      {4, 7},                   // no such cause
-      {2, 1, 1, 0},
-      Bytes(1300, 0xff),
+      {0},                // no such frame
+      {9, 9, 9},    {1},  // cut short
+      {2, 0, 1},    {3, 40},
+      {3, 33, 0},   {4},
+      {4, 7},  // no such cause
+      {2, 1, 1, 0}, Bytes(1300, 0xff),
   };
   std::uint64_t expected = 0;
   for (const Bytes& frames : cases) {
@@ -430,19 +431,19 @@ TEST_F(Hostile, AuthenticNoiseNeverCrashes) {
     if (!victim->session_up(kAttacker)) start(1u << 20);
     Bytes frames;
     ByteWriter out(frames);
-    const auto random_u32 = [&] {
-      return static_cast<std::uint32_t>(rng.next() >> rng.below(64));
-    };
+    const auto random_u32 = [&] { return static_cast<std::uint32_t>(rng.next() >> rng.below(64)); };
     switch (rng.below(4)) {
-      case 0: frames = random_bytes(rng, rng.below(100)); break;
+      case 0:
+        frames = random_bytes(rng, rng.below(100));
+        break;
       case 1: {
         std::uint64_t last = rng.below(100) + 10;
         write(out, AckFrame{Duration(rng.below(1'000'000)), {{last - rng.below(3), last}}});
         break;
       }
       default: {
-        MessageFrame message = frame(rng.below(50), random_u32(), 0,
-                                     static_cast<std::uint16_t>(rng.below(1200)));
+        MessageFrame message =
+            frame(rng.below(50), random_u32(), 0, static_cast<std::uint16_t>(rng.below(1200)));
         message.offset = static_cast<std::uint32_t>(rng.below(3) * 600);
         if (rng.chance(0.2)) message.destination = NodeId{static_cast<std::uint16_t>(rng.below(5))};
         if (rng.chance(0.5)) {

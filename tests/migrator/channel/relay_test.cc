@@ -154,9 +154,9 @@ TEST_F(RelayTest, AnOriginThatDiesLeavesNothingBehind) {
   ASSERT_TRUE(origin().send_via(kVia, kDestination, 6, "big", Bytes(5'000'000, 3)));
   net->run_for(600us);
   origin().stop();
-  EXPECT_GT(destination().channel().reserved_bytes(kOrigin) +
-                via().channel().queued_bytes(kDestination),
-            0u);
+  EXPECT_GT(
+      destination().channel().reserved_bytes(kOrigin) + via().channel().queued_bytes(kDestination),
+      0u);
   net->run_for(20s);
   EXPECT_EQ(via().channel().queued_bytes(kDestination), 0u);
   EXPECT_EQ(destination().channel().reserved_bytes(kOrigin), 0u);

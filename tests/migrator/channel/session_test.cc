@@ -31,7 +31,8 @@ TEST(Session, APeerThatRestartsGoesDownAndUp) {
   EXPECT_EQ(net.node(1).channel().queued_bytes(kTwo), 0u);
   ASSERT_TRUE(delivers(net, 1, 2));
   ASSERT_TRUE(delivers(net, 2, 1));
-  for (const Received& message : net.node(2).received) EXPECT_NE(as_text(message.head), "lost");
+  for (const Received& message : net.node(2).received)
+    EXPECT_NE(as_text(message.head), "lost");
 }
 
 TEST(Session, BothRestartAtOnce) {
@@ -108,23 +109,27 @@ TEST(Session, ComesUpAtHeavyLoss) {
   }
 }
 
-// ---- replays -------------------------------------------------------------------------------------
+// ---- replays
+// -------------------------------------------------------------------------------------
 
 TEST(Session, ReplayOfEverythingDoesNothing) {
   VirtualNet net(6);
   net.capturing = true;
   net.add_nodes(2);
   ASSERT_TRUE(net.run_until_up());
-  for (int i = 0; i < 5; ++i) ASSERT_TRUE(delivers(net, 1, 2) && delivers(net, 2, 1));
+  for (int i = 0; i < 5; ++i)
+    ASSERT_TRUE(delivers(net, 1, 2) && delivers(net, 2, 1));
   net.run_for(1s);
   net.capturing = false;
   Node& a = net.node(1);
   Node& b = net.node(2);
   const std::size_t heartbeats = a.heartbeats.size() + b.heartbeats.size();
   const std::uint64_t before = net.datagrams;
-  for (const Captured& datagram : net.captured) net.inject(datagram);
+  for (const Captured& datagram : net.captured)
+    net.inject(datagram);
   std::reverse(net.captured.begin(), net.captured.end());
-  for (const Captured& datagram : net.captured) net.inject(datagram);
+  for (const Captured& datagram : net.captured)
+    net.inject(datagram);
   net.run_for(10ms);
   EXPECT_LT(net.datagrams - before, 50u);
   EXPECT_EQ(a.received.size() + b.received.size(), 10u);
@@ -151,7 +156,8 @@ TEST(Session, ReplayOfAnEarlierLifeDoesNothing) {
   net.run_for(1s);
   // To a node that has seen the boot end: refused by name. To one that has restarted itself and
   // so knows nothing: an answer, that nobody takes up.
-  for (const Captured& datagram : net.captured) net.inject(datagram);
+  for (const Captured& datagram : net.captured)
+    net.inject(datagram);
   net.run_for(5s);
   EXPECT_GT(net.node(1).refused("stale_boot"), 0u);
   EXPECT_GT(net.node(1).refused("unknown_session"), 0u);
@@ -159,7 +165,8 @@ TEST(Session, ReplayOfAnEarlierLifeDoesNothing) {
   ASSERT_TRUE(net.run_until_up());
   net.run_for(1s);
   for (int i = 0; i < 3; ++i) {
-    for (const Captured& datagram : net.captured) net.inject(datagram);
+    for (const Captured& datagram : net.captured)
+      net.inject(datagram);
     net.run_for(50ms);
   }
   net.run_for(5s);
@@ -191,7 +198,8 @@ TEST(Session, ReplayedHellosOpenNothingAndAreAnsweredAtABoundedRate) {
     return true;
   };
   for (int i = 0; i < 1000; ++i) {
-    for (const Captured& hello : hellos) net.inject(hello);
+    for (const Captured& hello : hellos)
+      net.inject(hello);
     net.run_for(1ms);
   }
   EXPECT_FALSE(net.node(1).channel().session_up(kTwo));
@@ -200,7 +208,8 @@ TEST(Session, ReplayedHellosOpenNothingAndAreAnsweredAtABoundedRate) {
   EXPECT_GT(net.node(1).refused("hello_rate"), 0u);
 }
 
-// ---- keys ----------------------------------------------------------------------------------------
+// ---- keys
+// ----------------------------------------------------------------------------------------
 
 TEST(Session, NoSessionForAWrongKey) {
   VirtualNet net(9);
@@ -227,8 +236,8 @@ TEST(Session, NoSessionForWhoOnlyNamesTheRightKey) {
   net.node(2).stop();
   net.run_for(1ms);
   const std::uint64_t before = net.datagrams;
-  net.inject({net.node(2).address(), net.node(1).address(),
-              seal_hello(kTwo, forged, hello, net.rng())});
+  net.inject(
+      {net.node(2).address(), net.node(1).address(), seal_hello(kTwo, forged, hello, net.rng())});
   EXPECT_EQ(net.datagrams, before);
   EXPECT_EQ(net.node(1).refused("bad_tag"), 1u);
 }
@@ -242,14 +251,22 @@ TEST(Session, RotationOfStaticKeys) {
   };
   const Case cases[] = {
       // One has its new key, two does not know it yet, and the other way round.
-      {{new_one.secret, old_one.secret}, {old_one.public_key}, {old_two.secret},
+      {{new_one.secret, old_one.secret},
+       {old_one.public_key},
+       {old_two.secret},
        {old_two.public_key}},
-      {{old_one.secret}, {new_one.public_key, old_one.public_key}, {old_two.secret},
+      {{old_one.secret},
+       {new_one.public_key, old_one.public_key},
+       {old_two.secret},
        {old_two.public_key}},
       // Both rotate, and each prefers another pair.
-      {{new_one.secret, old_one.secret}, {old_one.public_key, new_one.public_key},
-       {new_two.secret, old_two.secret}, {old_two.public_key, new_two.public_key}},
-      {{new_one.secret, old_one.secret}, {old_one.public_key}, {old_two.secret, new_two.secret},
+      {{new_one.secret, old_one.secret},
+       {old_one.public_key, new_one.public_key},
+       {new_two.secret, old_two.secret},
+       {old_two.public_key, new_two.public_key}},
+      {{new_one.secret, old_one.secret},
+       {old_one.public_key},
+       {old_two.secret, new_two.secret},
        {new_two.public_key}},
   };
   for (std::size_t i = 0; i < std::size(cases); ++i) {
@@ -295,7 +312,8 @@ TEST(Session, KeysAreReplacedUnderLoad) {
     ASSERT_TRUE(net.run_until([&] { return net.node(2).received.size() >= sent; }, 20s));
     net.run_for(1s);
     EXPECT_EQ(net.node(2).received.size(), sent);
-    for (std::uint16_t id : {1, 2, 3}) EXPECT_TRUE(net.node(id).downs.empty());
+    for (std::uint16_t id : {1, 2, 3})
+      EXPECT_TRUE(net.node(id).downs.empty());
     EXPECT_GE(net.node(1).counter("migd_channel_sessions_rekeyed_total"), 3u);
     if (seed % 2 == 0) continue;
     EXPECT_EQ(net.node(2).refused("unknown_session"), 0u);
@@ -335,7 +353,8 @@ TEST(Session, EndsWhenItsKeysAreUsedUpAndCannotBeReplaced) {
   EXPECT_EQ(net.node(1).downs[0].second, "its keys are used up");
 }
 
-// ---- versions ------------------------------------------------------------------------------------
+// ---- versions
+// ------------------------------------------------------------------------------------
 
 TEST(Session, IncompatibleNodesSayWhy) {
   struct Case {
@@ -343,8 +362,14 @@ TEST(Session, IncompatibleNodesSayWhy) {
     const char* reason;
   };
   const Case cases[] = {
-      {[](Capabilities& c) { c.channel = {2, 3}; }, "incompatible_channel_version"},
-      {[](Capabilities& c) { c.blob = {2, 3}; }, "incompatible_blob_version"},
+      {[](Capabilities& c) {
+         c.channel = {2, 3};
+       },
+       "incompatible_channel_version"},
+      {[](Capabilities& c) {
+         c.blob = {2, 3};
+       },
+       "incompatible_blob_version"},
       {[](Capabilities& c) { c.encapsulations = 0x04; }, "incompatible_encapsulation"},
       {[](Capabilities& c) { c.timestamp_layout = 2; }, "incompatible_timestamp_layout"},
       {[](Capabilities& c) { c.window_profile = 2; }, "incompatible_window_profile"},

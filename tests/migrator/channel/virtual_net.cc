@@ -17,13 +17,11 @@ Bytes random_bytes(sim::SimRng& rng, std::size_t size) {
   return bytes;
 }
 
-// ---- Node ----------------------------------------------------------------------------------------
+// ---- Node
+// ----------------------------------------------------------------------------------------
 
 Node::Node(VirtualNet& net, ChannelOptions node_options, Tuning node_tuning, Endpoint address)
-    : options(std::move(node_options)),
-      tuning(node_tuning),
-      net_(net),
-      address_(address) {
+    : options(std::move(node_options)), tuning(node_tuning), net_(net), address_(address) {
   restart(options.boot);
 }
 
@@ -54,7 +52,9 @@ std::uint64_t Node::refused_in_all() {
   return sum;
 }
 
-void Node::on_session_up(NodeId peer, Boot boot, Instant) { ups.push_back({peer, boot}); }
+void Node::on_session_up(NodeId peer, Boot boot, Instant) {
+  ups.push_back({peer, boot});
+}
 
 void Node::on_session_down(NodeId peer, std::string reason, Instant) {
   downs.push_back({peer, reason});
@@ -86,7 +86,8 @@ void Node::send(const Endpoint& to, ByteView payload, std::size_t segment_size) 
   }
 }
 
-// ---- VirtualNet ----------------------------------------------------------------------------------
+// ---- VirtualNet
+// ----------------------------------------------------------------------------------
 
 void VirtualNet::add_nodes(std::size_t n, const Tuning& tuning,
                            const std::function<void(ChannelOptions&)>& adjust) {
@@ -100,7 +101,8 @@ void VirtualNet::add_nodes(std::size_t n, const Tuning& tuning,
     options.secret_keys = {KeyPair::from_seed(id).secret};
     for (std::size_t peer = 1; peer <= n; ++peer) {
       if (peer == id) continue;
-      options.peers.push_back({NodeId{static_cast<std::uint16_t>(peer)}, address_of(peer),
+      options.peers.push_back({NodeId{static_cast<std::uint16_t>(peer)},
+                               address_of(peer),
                                {KeyPair::from_seed(peer).public_key}});
     }
     if (adjust) adjust(options);
@@ -126,7 +128,9 @@ void VirtualNet::send(const Endpoint& from, const Endpoint& to, ByteView bytes) 
   }
 }
 
-void VirtualNet::inject(const Captured& datagram) { deliver(datagram); }
+void VirtualNet::inject(const Captured& datagram) {
+  deliver(datagram);
+}
 
 void VirtualNet::deliver(const Captured& datagram) {
   for (const auto& node : nodes_) {
@@ -159,7 +163,8 @@ void VirtualNet::step(Instant until) {
 
 void VirtualNet::run_for(Duration d) {
   const Instant until = now_ + d;
-  while (now_ < until) step(until);
+  while (now_ < until)
+    step(until);
 }
 
 bool VirtualNet::run_until(const std::function<bool()>& condition, Duration at_most) {

@@ -19,10 +19,10 @@ namespace migd::channel::test {
 struct Faults {
   double lose = 0;
   double repeat = 0;
-  double damage = 0;    // one byte changed
+  double damage = 0;  // one byte changed
   double truncate = 0;
   Duration delay = 100us;
-  Duration jitter{};    // uniformly added: reorders
+  Duration jitter{};  // uniformly added: reorders
 };
 
 struct Received {
@@ -66,8 +66,8 @@ class Node : public ChannelHandler, public DatagramSender {
                   Instant now) override;
   void on_relay(NodeId origin, NodeId destination, std::uint8_t kind, ByteView head,
                 Instant now) override;
-  void on_undeliverable(NodeId via, NodeId to, std::uint8_t kind, ByteView head,
-                        std::string reason, Instant now) override;
+  void on_undeliverable(NodeId via, NodeId to, std::uint8_t kind, ByteView head, std::string reason,
+                        Instant now) override;
   Bytes heartbeat_payload() override { return heartbeat; }
   void on_heartbeat(NodeId peer, ByteView payload, Instant now) override;
   // DatagramSender
