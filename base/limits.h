@@ -28,7 +28,7 @@ static_assert(kBlobMax < (std::size_t{1} << 32), "lengths in the blob are 32 bit
 
 // A node.
 inline constexpr std::size_t kPeersMax = 256;
-inline constexpr std::size_t kMessageBusMax = 1u << 16;      // messages waiting
+inline constexpr std::size_t kMessageBusMax = 1u << 22;      // messages waiting
 inline constexpr std::size_t kFlowIdBlock = 4096;            // identifiers leased at a time
 inline constexpr int kForwardHopsMax = 8;                    // encapsulations of one packet
 

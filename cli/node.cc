@@ -16,7 +16,8 @@ std::size_t datagram_max(const LinkCapabilities& link) {
 
 std::vector<NodeInfo> infos_of(const std::vector<PeerOptions>& peers) {
   std::vector<NodeInfo> infos;
-  for (const PeerOptions& peer : peers) infos.push_back(peer.info);
+  for (const PeerOptions& peer : peers)
+    infos.push_back(peer.info);
   return infos;
 }
 
@@ -63,7 +64,12 @@ Node::Node(const NodeOptions& options, NodeServices services)
       peers_(infos_of(options.peers)),
       output_(services_.link) {}
 
-Node::~Node() { services_.link.set_receiver(nullptr); }
+// Without shut_down() before it, this is how a crash looks to the others: silence.
+Node::~Node() {
+  services_.link.set_receiver(nullptr);
+  output_.muted = true;
+  if (migrator_ != nullptr) stack_->shut_down(services_.loop.now());
+}
 
 Result<std::unique_ptr<Node>> Node::create(const NodeOptions& options, NodeServices services) {
   std::unique_ptr<Node> node(new Node(options, std::move(services)));
@@ -76,9 +82,9 @@ Result<void> Node::build() {
   const LinkCapabilities& link = services_.link.capabilities();
   stack_ = Stack::create(stack_options(options_, boot_, link), output_, services_.pool,
                          services_.rng, metrics_, now);
-  tunnel_ = std::make_unique<Tunnel>(options_.self, peers_, options_.gue_port,
-                                     options_.channel_port, link, services_.pool, output_,
-                                     drops_, services_.rng);
+  tunnel_ =
+      std::make_unique<Tunnel>(options_.self, peers_, options_.gue_port, options_.channel_port,
+                               link, services_.pool, output_, drops_, services_.rng);
   health_ = std::make_unique<NodeHealth>(options_.self, peers_, bus_);
   lessor_ = std::make_unique<FlowIdLessor>(services_.rng);
   forwarder_ = std::make_unique<Forwarder>(options_.self, peers_, *tunnel_, *health_, bus_, drops_,
@@ -90,16 +96,16 @@ Result<void> Node::build() {
   if (!applications) return tl::unexpected(applications.error());
   applications_ = std::move(*applications);
 
-  MigratorOptions migrator{options_.self.id, boot_, options_.self.roles.forwarder,
+  MigratorOptions migrator{options_.self.id,           boot_,  options_.self.roles.forwarder,
                            options_.migration_timeout, peers_, {}};
   for (const ServiceOptions& service : options_.services) {
     migrator.vips.insert(migrator.vips.end(), service.vips.begin(), service.vips.end());
   }
-  migrator_ = std::make_unique<Migrator>(
-      std::move(migrator), channel_options(options_, boot_, link),
-      Migrator::Parts{*stack_, *applications_, *tunnel_, *lessor_, bus_, drops_, metrics_,
-                      services_.rng, *tunnel_, *this},
-      now);
+  migrator_ =
+      std::make_unique<Migrator>(std::move(migrator), channel_options(options_, boot_, link),
+                                 Migrator::Parts{*stack_, *applications_, *tunnel_, *lessor_, bus_,
+                                                 drops_, metrics_, services_.rng, *tunnel_, *this},
+                                 now);
   if (Result<void> listening = listen(); !listening) return listening;
   subscribe();
 
@@ -128,7 +134,8 @@ void Node::subscribe() {
   bus_.observe([this](const Message& message) {
     count(message);
     log(message);
-    for (const auto& observer : event_observers_) observer(message, services_.loop.now());
+    for (const auto& observer : event_observers_)
+      observer(message, services_.loop.now());
   });
 }
 
@@ -159,7 +166,8 @@ void Node::log(const Message& message) {
   if (worth_a_line) services_.log.info(migd::name_of(message), fields_of(message));
 }
 
-// ---- frames --------------------------------------------------------------------------------------
+// ---- frames
+// --------------------------------------------------------------------------------------
 
 void Node::on_frame(Frame frame, Instant now) {
   const auto ip = parse_ip(frame.bytes());
@@ -177,7 +185,9 @@ void Node::on_frame(Frame frame, Instant now) {
   }
 }
 
-void Node::on_batch_end(Instant now) { settle(now); }
+void Node::on_batch_end(Instant now) {
+  settle(now);
+}
 
 // What one engine says makes another act, until nobody has anything left to say. Applications come
 // first: what they consume now need not travel if the bus then says that their connection moves.
@@ -185,7 +195,8 @@ void Node::settle(Instant now) {
   migrator_->set_time(now);
   for (;;) {
     stack_->deliver_events(now);
-    for (const auto& classifier : classifiers_) classifier->on_deadline(now);
+    for (const auto& classifier : classifiers_)
+      classifier->on_deadline(now);
     if (bus_.empty()) break;
     bus_.dispatch();
   }
@@ -193,12 +204,14 @@ void Node::settle(Instant now) {
   arm_timer();
 }
 
-// ---- time ----------------------------------------------------------------------------------------
+// ---- time
+// ----------------------------------------------------------------------------------------
 
 void Node::arm_timer() {
-  Instant next = std::min({stack_->next_deadline(), migrator_->next_deadline(),
-                           forwarder_->next_deadline()});
-  for (const auto& classifier : classifiers_) next = std::min(next, classifier->next_deadline());
+  Instant next =
+      std::min({stack_->next_deadline(), migrator_->next_deadline(), forwarder_->next_deadline()});
+  for (const auto& classifier : classifiers_)
+    next = std::min(next, classifier->next_deadline());
   if (next == kNever) {
     timer_->stop();
   } else {
@@ -222,9 +235,12 @@ void Node::shut_down() {
   timer_->stop();
 }
 
-PeerLoad Node::load() const { return {stack_->counts().total, 0, false}; }
+PeerLoad Node::load() const {
+  return {stack_->counts().total, 0, false};
+}
 
-// ---- AdminService --------------------------------------------------------------------------------
+// ---- AdminService
+// --------------------------------------------------------------------------------
 
 std::string Node::name_of(NodeId id) const {
   if (id == options_.self.id) return options_.self.name;
@@ -346,7 +362,8 @@ MigrateReport Node::report_of(const Result<MigrationFinished>& result) const {
   }
   for (std::size_t i = 0; i < kStageCount; ++i) {
     if (finished.stage_at[i]) {
-      report.stages.push_back({std::string(to_string(static_cast<Stage>(i))), *finished.stage_at[i]});
+      report.stages.push_back(
+          {std::string(to_string(static_cast<Stage>(i))), *finished.stage_at[i]});
     }
   }
   return report;

@@ -78,8 +78,11 @@ class Node : public FrameSink, public AdminService, private LoadSource {
   // What the engines send goes to the device at once.
   struct Output : FrameSink {
     explicit Output(Link& to) : link(to) {}
-    void on_frame(Frame frame, Instant /*now*/) override { link.send(std::move(frame)); }
+    void on_frame(Frame frame, Instant /*now*/) override {
+      if (!muted) link.send(std::move(frame));
+    }
     Link& link;
+    bool muted = false;  // the node has ended
   };
 
   Node(const NodeOptions& options, NodeServices services);
