@@ -133,6 +133,26 @@ TEST(TimerWheel, OwnerThatSleepsUntilEachDeadlineMissesNothing) {
   EXPECT_LE(now, kStart + 100'001ms + 300us);
 }
 
+TEST(TimerWheel, SlotsAFullTurnAwayAreNotForgotten) {
+  for (const std::int64_t turned : {0, 1, 255, 256, 65'535, 65'536, 16'777'215}) {
+    for (const std::int64_t reach : {256, 65'536, 16'777'216}) {
+      for (const std::int64_t ahead : {reach - 256, reach - 2, reach - 1, reach, reach + 1}) {
+        TimerWheel wheel(kStart);
+        pop_all(wheel, kStart + turned * TimerWheel::kTick);
+        TimerWheel::Node node;
+        const Instant deadline = kStart + (turned + ahead) * TimerWheel::kTick;
+        wheel.arm(node, deadline);
+        TimerWheel::Node* popped = nullptr;
+        for (int i = 0; i < 5 && popped == nullptr; ++i) {
+          ASSERT_LE(wheel.next_deadline(), deadline) << turned << " " << ahead;
+          popped = wheel.pop_expired(wheel.next_deadline());
+        }
+        EXPECT_EQ(popped, &node) << turned << " " << ahead;
+      }
+    }
+  }
+}
+
 // Random arming, cancelling and passing of time, against an ordered map that knows it all.
 class Model {
  public:
