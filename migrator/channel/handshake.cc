@@ -31,7 +31,7 @@ Handshake::~Handshake() {
 
 void Handshake::make_proposal(bool wanted) {
   drop_proposal();
-  proposal_.emplace();
+  proposal_ = Proposal{};
   rng_.fill(proposal_->secret);
   crypto_scalarmult_base(proposal_->offer.share.data(), proposal_->secret.data());
   proposal_->offer.boot = options_.boot;
