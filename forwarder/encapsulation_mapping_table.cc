@@ -1,5 +1,6 @@
 #include "forwarder/encapsulation_mapping_table.h"
 
+#include <utility>
 #include <vector>
 
 #include "base/limits.h"
@@ -18,15 +19,13 @@ Result<void> EncapsulationMappingTable::map(NodeId from, Boot boot, FlowId flow,
       return fail(ErrorCode::kRefused, "flow identifier is in use");
     }
     it.value().mapping = mapping;
-    it.value().retired = false;
+    if (it->second.is_retired()) link(key, it.value());
     return {};
   }
   if (entries_.size() >= max_) {
     return fail(ErrorCode::kTooLarge, "encapsulation mapping table is full");
   }
-  const auto [first, is_only] = first_of_.try_emplace(mapping.connection, key);
-  entries_.insert({key, Entry{mapping, is_only ? kNone : first->second, false}});
-  first.value() = key;
+  link(key, entries_.insert({key, Entry{mapping}}).first.value());
   return {};
 }
 
@@ -36,12 +35,11 @@ void EncapsulationMappingTable::unmap(const ConnectionId& connection, Instant no
   if (first == first_of_.end()) return;
   for (Key key = first->second; key != kNone;) {
     Entry& entry = entries_.find(key).value();
-    if (!entry.retired) {
-      retired_.push_back({now + 2 * limits::kMaximumSegmentLifetime, key, connection});
-    }
-    entry.retired = true;
-    key = entry.next;
+    entry.retired_until = now + 2 * limits::kMaximumSegmentLifetime;
+    retired_.push_back({entry.retired_until, key});
+    key = std::exchange(entry.next, kNone);
   }
+  first_of_.erase(first);
 }
 
 void EncapsulationMappingTable::set_boot(NodeId from, Boot boot) {
@@ -61,23 +59,27 @@ const EncapsulationMapping* EncapsulationMappingTable::find(NodeId from, FlowId 
   return it == entries_.end() ? nullptr : &it->second.mapping;
 }
 
-// An entry may have gone with its forwarder's boot, or live again, since it was retired.
+// An entry may have gone with its forwarder's boot, or been mapped again, since it was retired.
 void EncapsulationMappingTable::forget_retired(Instant now) {
   while (!retired_.empty() && retired_.front().until <= now) {
     const Retired due = retired_.front();
     retired_.pop_front();
     const auto it = entries_.find(due.key);
-    if (it != entries_.end() && it->second.retired &&
-        it->second.mapping.connection == due.connection) {
-      erase(due.key);
-    }
+    if (it != entries_.end() && it->second.retired_until == due.until) erase(due.key);
   }
 }
 
 void EncapsulationMappingTable::erase(Key key) {
   const auto it = entries_.find(key);
-  unlink(key, it->second);
+  if (!it->second.is_retired()) unlink(key, it->second);
   entries_.erase(it);
+}
+
+void EncapsulationMappingTable::link(Key key, Entry& entry) {
+  const auto [first, is_only] = first_of_.try_emplace(entry.mapping.connection, key);
+  entry.next = is_only ? kNone : first->second;
+  entry.retired_until = kNever;
+  first.value() = key;
 }
 
 void EncapsulationMappingTable::unlink(Key key, const Entry& entry) {

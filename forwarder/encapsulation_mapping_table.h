@@ -54,23 +54,25 @@ class EncapsulationMappingTable {
   };
   struct Entry {
     EncapsulationMapping mapping;
-    Key next = kNone;  // of the same connection
-    bool retired = false;
+    Key next = kNone;                // of the same connection; a retired one is on no list
+    Instant retired_until = kNever;  // kNever: live
+
+    bool is_retired() const { return retired_until != kNever; }
   };
   struct Retired {
     Instant until;
     Key key;
-    ConnectionId connection;
   };
 
   void forget_retired(Instant now);
   void erase(Key key);
+  void link(Key key, Entry& entry);
   void unlink(Key key, const Entry& entry);
 
   std::size_t max_;
   std::map<NodeId, Boot> boots_;
   tsl::robin_map<Key, Entry, KeyHash> entries_;
-  tsl::robin_map<ConnectionId, Key, std::hash<ConnectionId>> first_of_;  // its list of entries
+  tsl::robin_map<ConnectionId, Key, std::hash<ConnectionId>> first_of_;  // its list of live ones
   std::deque<Retired> retired_;                                          // oldest first
 };
 

@@ -76,6 +76,20 @@ TEST_F(EncapsulationMappingTableTest, MappedAgainMeansNotRetired) {
   EXPECT_EQ(find(kF, 5), 1u);
 }
 
+TEST_F(EncapsulationMappingTableTest, RetiredTwiceResolvesFromTheSecondTimeOn) {
+  map(kF, 5, 1);
+  table.unmap(connection_id(1), now);
+  map(kF, 5, 1);
+  now += kRetirement - 1s;
+  table.unmap(connection_id(1), now);
+  now += kRetirement - 1ns;
+  table.unmap(connection_id(99), now);
+  EXPECT_EQ(find(kF, 5), 1u);
+  now += 1ns;
+  table.unmap(connection_id(99), now);
+  EXPECT_EQ(find(kF, 5), 0u);
+}
+
 TEST_F(EncapsulationMappingTableTest, AnotherBootDropsWhatTheForwarderMapped) {
   table.set_boot(kF, kBoot);
   map(kF, 5, 1);
@@ -107,6 +121,20 @@ TEST_F(EncapsulationMappingTableTest, IsBounded) {
   table.unmap(connection_id(1), now);
   now += kRetirement;
   EXPECT_TRUE(map(kF, 100, 101));
+}
+
+// A connection that moves back and forth gets a new identifier each time it comes.
+TEST_F(EncapsulationMappingTableTest, ManyReturnsOfOneConnection) {
+  EncapsulationMappingTable large;
+  constexpr std::uint32_t kReturns = 200000;  // of which none may look at all the earlier ones
+  for (std::uint32_t i = 0; i < kReturns; ++i) {
+    large.map(kF, kBoot, FlowId{i}, {test::tuple_v4(), connection_id(1)}, now);
+    large.unmap(connection_id(1), now);
+    now += 1ms;
+  }
+  EXPECT_LE(large.size(), 60001u);
+  EXPECT_NE(large.find(kF, FlowId{kReturns - 1}), nullptr);
+  EXPECT_EQ(large.find(kF, FlowId{kReturns - 60002}), nullptr);
 }
 
 TEST_F(EncapsulationMappingTableTest, ListsStayWholeOverRandomSteps) {
