@@ -353,6 +353,46 @@ TEST_F(Placing, MoveThatIsUnderWayAtTheTimeoutIsAwaited) {
   EXPECT_EQ(classifier->undecided(), 0u);
 }
 
+TEST_F(Placing, SomebodyElsesMoveAtTheTimeoutIsAwaitedToo) {
+  for (const NodeId peer : {kA, kB, kC})
+    bus.post(PeerDown{peer, "gone"});
+  bus.dispatch();
+  establish();
+  client_sends("GET /static HTTP/1.1\r\nHost: a\r\n\r\n");
+  pass(9s);
+  connection->freeze();
+  pass(3s);
+  EXPECT_EQ(classifier->undecided(), 1u);
+  connection->thaw();
+  finish(MigrationOutcome::kAborted);
+  EXPECT_TRUE(connection->aborted());
+}
+
+TEST_F(Placing, CompletionMayBeHeardOfBeforeTheEnd) {
+  decide_pool();
+  connection->freeze();
+  finish(MigrationOutcome::kCompleted);
+  EXPECT_EQ(classified.size(), 1u);
+  connection->release();
+  EXPECT_EQ(classifier->undecided(), 0u);
+}
+
+// The deadline of reading comes up when the decision has been made, and before the deadline of
+// placing was set.
+TEST_F(Placing, DeadlineOfTheStepBeforeMeansNothing) {
+  start(web()).on_established(*connection);
+  classifier->on_deadline(now);
+  connection->client_sends(as_bytes("GET /static HTTP/1.1\r\nHost: a\r\n\r\n"));
+  connection->deliver_events();
+  bus.dispatch();
+  ASSERT_EQ(classified.size(), 1u);
+  now += 1s;
+  classifier->on_deadline(now);
+  finish(MigrationOutcome::kRefused);
+  EXPECT_EQ(classified.size(), 2u);
+  EXPECT_FALSE(connection->aborted());
+}
+
 TEST_F(Placing, MoveThatSucceedsAfterTheTimeoutIsFine) {
   decide_pool();
   connection->freeze();

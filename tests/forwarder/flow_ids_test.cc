@@ -125,6 +125,15 @@ TEST(FlowIdPool, AnEmptyLeaseIsNone) {
   EXPECT_FALSE(pool.take(kForwarder).has_value());
 }
 
+TEST(FlowIdPool, ZeroMeansNoneAndIsPassedOver) {
+  FlowIdPool pool;
+  const SipKey key{9};
+  const std::uint32_t zero = unpermute(key, 0);
+  pool.add({kForwarder, kBoot}, {zero, 2, key});
+  EXPECT_EQ(pool.take(kForwarder), FlowId{permute(key, zero + 1)});
+  EXPECT_FALSE(pool.take(kForwarder).has_value());
+}
+
 TEST(FlowIdPool, CountsOverTheEndOfTheCounter) {
   FlowIdPool pool;
   const SipKey key{9};

@@ -115,6 +115,10 @@ TEST_F(MappingTableTest, OwnerThatAnsweredTheSynIsEvidence) {
   install(request(connection_id(1, 1), 3, /*owner=*/2));
   EXPECT_EQ(install(request(connection_id(1, /*node=*/2), 2, 8)), NodeId{2});
   EXPECT_TRUE(refused(request(connection_id(1, /*node=*/3), 2, 9)));
+  // Two moves later it says nothing about who has the tuple where it began.
+  now += kQuiet;
+  install(request(connection_id(2, /*node=*/1), 3, /*owner=*/2));
+  EXPECT_TRUE(refused(request(connection_id(2, /*node=*/2), 3, 8)));
 }
 
 TEST_F(MappingTableTest, SilenceIsEvidence) {

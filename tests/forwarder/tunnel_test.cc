@@ -210,6 +210,10 @@ TEST_F(TunnelTest, GueLeavesPartialChecksumsOfTheOuterPacketOnly) {
       sender.frame_of(packet, {.checksum = Offload::Checksum::kPartial}), h.id, straggler()));
   Frame frame = sender.take();
   EXPECT_EQ(frame.offload.checksum, Offload::Checksum::kPartial);
+  Frame straight = frame.clone();  // as between two nodes of one machine
+  receive_inner(straight);
+  EXPECT_EQ(straight.offload, Offload{}) << "the inner checksum is to be verified";
+  EXPECT_EQ(to_bytes(straight.bytes()), complete);
   complete_l4_checksum(*parse_ip(frame.bytes()), frame.mutable_bytes());  // the device
   EXPECT_TRUE(checksums_hold(frame.bytes()));
   frame.offload = {};
@@ -237,6 +241,17 @@ TEST_F(TunnelTest, GueCutsTrains) {
     append(payload, TcpView::parse(frame.bytes().subspan(ip.header_size))->payload());
   }
   EXPECT_EQ(payload, ramp(4000));
+}
+
+TEST_F(TunnelTest, GueLeavesPaddingBehind) {
+  const Bytes packet = client_packet(test::tuple_v4(), 2);
+  Bytes padded = packet;
+  padded.resize(60);
+  forwarder.tunnel.send_gue(forwarder.frame_of(padded), h.id, {});
+  Frame frame = forwarder.take();
+  EXPECT_EQ(frame.size(), 20 + 8 + GueHeader{}.size() + packet.size());
+  receive_inner(frame);
+  EXPECT_EQ(to_bytes(frame.bytes()), packet);
 }
 
 TEST_F(TunnelTest, GueRespectsTheMtuExactly) {
