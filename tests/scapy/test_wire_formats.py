@@ -1,7 +1,8 @@
 """Each golden vector is what scapy makes of the expression in its second line, and comes back to
 the same bytes when scapy takes it apart. The C++ code meets the same files in its own tests.
 
-A vector is a text file: a line `# what it is`, a line `# a scapy expression`, then its bytes in hex.
+A vector is a text file: a line `# what it is`, a line `# a scapy expression`, then its bytes in
+hex.
 """
 
 import pathlib
