@@ -19,8 +19,8 @@ enum class ApplicationKind {
 struct ApplicationOptions {
   std::string name;
   ApplicationKind kind = ApplicationKind::kEcho;
-  std::string root;       // kFiles: absolute path of the served folder
-  StreamAddress address;  // kRelay: the local server
+  std::string root;           // kFiles: absolute path of the served folder
+  StreamAddress address;      // kRelay: the local server
   bool proxy_header = false;  // kRelay: begin with a PROXY v2 header
   bool http_idle = true;      // kRelay: may move between two HTTP/1.1 requests
 };

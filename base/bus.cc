@@ -22,7 +22,8 @@ void MessageBus::dispatch() {
   while (!waiting_.empty()) {
     const Message message = std::move(waiting_.front());
     waiting_.pop_front();
-    for (const auto& handler : handlers_) handler(message);
+    for (const auto& handler : handlers_)
+      handler(message);
   }
   dispatching_ = false;
 }

@@ -16,24 +16,24 @@ enum class DropReason : std::uint8_t {
   kUnsupportedProtocol,  // neither TCP nor one of ours
   kBadTcpHeader,         // data offset or option lengths
   kBadChecksum,
-  kNotOurAddress,        // neither a VIP nor our tunnel address
+  kNotOurAddress,  // neither a VIP nor our tunnel address
   kTtlExceeded,
-  kUnknownTunnelPeer,    // to our tunnel address, but not from a configured peer's
-  kUnknownFlowId,        // encapsulated, but nothing is mapped to that identifier
-  kBadEncapsulation,     // GUE header malformed or of another version
-  kEncapsulationLoop,    // forwarded too often
-  kNoConnection,         // nobody here owns it; never answered with RST
-  kNoService,            // a SYN to a port of the VIP that no service names
-  kNoNode,               // no node is available to take it
-  kHoldQueueFull,        // beyond the window that was advertised
-  kFrozenSynDropped,     // a SYN for a tuple that is just moving
+  kUnknownTunnelPeer,  // to our tunnel address, but not from a configured peer's
+  kUnknownFlowId,      // encapsulated, but nothing is mapped to that identifier
+  kBadEncapsulation,   // GUE header malformed or of another version
+  kEncapsulationLoop,  // forwarded too often
+  kNoConnection,       // nobody here owns it; never answered with RST
+  kNoService,          // a SYN to a port of the VIP that no service names
+  kNoNode,             // no node is available to take it
+  kHoldQueueFull,      // beyond the window that was advertised
+  kFrozenSynDropped,   // a SYN for a tuple that is just moving
   kBacklogFull,
   kTooManyConnections,
   kOutOfMemory,
-  kQuarantined,          // the connection failed an assertion of the stack
-  kDeviceFull,           // the device took no more frames
-  kTooLarge,             // over the MTU of the way it must go
-  kFault,                // the fault injector dropped it
+  kQuarantined,  // the connection failed an assertion of the stack
+  kDeviceFull,   // the device took no more frames
+  kTooLarge,     // over the MTU of the way it must go
+  kFault,        // the fault injector dropped it
 };
 inline constexpr std::size_t kDropReasonCount = static_cast<std::size_t>(DropReason::kFault) + 1;
 
@@ -47,7 +47,8 @@ class DropCounters {
   std::uint64_t of(DropReason reason) const { return counts_[static_cast<std::size_t>(reason)]; }
   std::uint64_t total() const {
     std::uint64_t sum = 0;
-    for (std::uint64_t n : counts_) sum += n;
+    for (std::uint64_t n : counts_)
+      sum += n;
     return sum;
   }
 

@@ -42,7 +42,7 @@ class EventLoop {
   // Runs the task after the current callback has returned, before the loop waits again.
   virtual void post(std::function<void()> task) = 0;
 
-  virtual void run() = 0;   // until stop()
+  virtual void run() = 0;  // until stop()
   virtual void stop() = 0;
 };
 

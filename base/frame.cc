@@ -12,9 +12,8 @@ constexpr std::size_t kFreeMax = 512;  // buffers of a class kept for reuse
 
 std::uint32_t capacity_for(std::size_t size) {
   const std::size_t needed = size + Frame::kHeadroom;
-  return static_cast<std::uint32_t>(needed <= FramePool::kSmall
-                                        ? FramePool::kSmall
-                                        : FramePool::kLargest + Frame::kHeadroom);
+  return static_cast<std::uint32_t>(
+      needed <= FramePool::kSmall ? FramePool::kSmall : FramePool::kLargest + Frame::kHeadroom);
 }
 
 }  // namespace
@@ -63,8 +62,10 @@ Frame Frame::clone() const {
 }
 
 FramePool::~FramePool() {
-  for (std::uint8_t* buffer : free_small_) delete[] buffer;
-  for (std::uint8_t* buffer : free_large_) delete[] buffer;
+  for (std::uint8_t* buffer : free_small_)
+    delete[] buffer;
+  for (std::uint8_t* buffer : free_large_)
+    delete[] buffer;
 }
 
 Frame FramePool::allocate(std::size_t size) {

@@ -33,7 +33,8 @@ class FramePool;
 
 class Frame {
  public:
-  static constexpr std::size_t kHeadroom = 160;  // outer IPv6 + UDP + our header, link header, slack
+  static constexpr std::size_t kHeadroom =
+      160;  // outer IPv6 + UDP + our header, link header, slack
 
   Frame() = default;
   Frame(Frame&& other) noexcept { swap(other); }
@@ -56,10 +57,10 @@ class Frame {
   std::size_t headroom() const { return offset_; }
   std::size_t tailroom() const { return capacity_ - offset_ - size_; }
 
-  MutableBytes prepend(std::size_t n);   // grows into the headroom, CHECKs that it is there
-  MutableBytes append(std::size_t n);    // grows into the tailroom, CHECKs that it is there
-  void trim_front(std::size_t n);        // forgets the first n bytes
-  void truncate(std::size_t new_size);   // forgets the bytes behind new_size
+  MutableBytes prepend(std::size_t n);  // grows into the headroom, CHECKs that it is there
+  MutableBytes append(std::size_t n);   // grows into the tailroom, CHECKs that it is there
+  void trim_front(std::size_t n);       // forgets the first n bytes
+  void truncate(std::size_t new_size);  // forgets the bytes behind new_size
 
   // What holding this frame costs: the buffer, not just the bytes in it.
   std::size_t charge() const { return capacity_; }
@@ -86,7 +87,8 @@ class FramePool : public std::enable_shared_from_this<FramePool> {
   static std::shared_ptr<FramePool> create() { return std::shared_ptr<FramePool>(new FramePool); }
   ~FramePool();
 
-  // A frame of `size` uninitialised bytes with at least kHeadroom in front. CHECKs size <= kLargest.
+  // A frame of `size` uninitialised bytes with at least kHeadroom in front. CHECKs size <=
+  // kLargest.
   Frame allocate(std::size_t size);
   Frame copy_of(ByteView bytes);
 

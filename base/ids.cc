@@ -11,7 +11,8 @@ namespace {
 constexpr std::uint64_t kOdd = 0xd6e8feb86659fd93u;
 constexpr std::uint64_t inverse_mod_2_64(std::uint64_t odd) {
   std::uint64_t x = odd;  // Newton: each step doubles the number of right bits, from 3 to 96
-  for (int i = 0; i < 5; ++i) x *= 2 - odd * x;
+  for (int i = 0; i < 5; ++i)
+    x *= 2 - odd * x;
   return x;
 }
 static_assert(kOdd * inverse_mod_2_64(kOdd) == 1);

@@ -22,15 +22,15 @@ inline constexpr std::size_t kApplicationStateMax = 256u << 10;
 
 // A blob holds at most a full window of unread data, one of out-of-order data, a full send buffer,
 // the application's state and the fixed sections.
-inline constexpr std::size_t kBlobMax = 2 * std::size_t{kWindowMax} + kSendBufferMax +
-                                        kApplicationStateMax + (64u << 10);
+inline constexpr std::size_t kBlobMax =
+    2 * std::size_t{kWindowMax} + kSendBufferMax + kApplicationStateMax + (64u << 10);
 static_assert(kBlobMax < (std::size_t{1} << 32), "lengths in the blob are 32 bits");
 
 // A node.
 inline constexpr std::size_t kPeersMax = 256;
-inline constexpr std::size_t kMessageBusMax = 1u << 22;      // messages waiting
-inline constexpr std::size_t kFlowIdBlock = 4096;            // identifiers leased at a time
-inline constexpr int kForwardHopsMax = 8;                    // encapsulations of one packet
+inline constexpr std::size_t kMessageBusMax = 1u << 22;  // messages waiting
+inline constexpr std::size_t kFlowIdBlock = 4096;        // identifiers leased at a time
+inline constexpr int kForwardHopsMax = 8;                // encapsulations of one packet
 
 // Time. 2 MSL as most stacks have it, not RFC 9293's four minutes.
 inline constexpr Duration kMaximumSegmentLifetime = 30s;

@@ -15,7 +15,7 @@
 
 namespace migd {
 
-// ---- connections -----------------------------------------------------------------------------
+// ---- connections ----
 
 // A SYN was answered; the connection exists, unbound.
 struct ConnectionOpened {
@@ -57,7 +57,7 @@ struct ConnectionClosed {
   Duration age{};
 };
 
-// ---- migrations ------------------------------------------------------------------------------
+// ---- migrations ----
 
 // The stages of migrator/stages.h, by name here because they travel in events and reports.
 enum class Stage : std::uint8_t {
@@ -75,8 +75,8 @@ std::string_view to_string(Stage stage);
 
 enum class MigrationOutcome : std::uint8_t {
   kCompleted,
-  kRefused,    // a named blocker, or the target said no
-  kAborted,    // given up before GRANT; the connection goes on at the source
+  kRefused,  // a named blocker, or the target said no
+  kAborted,  // given up before GRANT; the connection goes on at the source
 };
 std::string_view to_string(MigrationOutcome outcome);
 
@@ -121,7 +121,7 @@ struct MigrationArrived {
   Duration silent{};  // freeze to activation, as far as it is known here
 };
 
-// ---- mappings --------------------------------------------------------------------------------
+// ---- mappings ----
 
 // Install or replace: packets of the tuple go to `owner` under `flow`. A lower epoch of the same
 // connection never replaces a higher one.
@@ -145,7 +145,7 @@ struct MappingRemoveRequest {
   Tenure tenure;
 };
 
-// ---- peers -----------------------------------------------------------------------------------
+// ---- peers ----
 
 struct PeerLoad {
   std::uint32_t connections = 0;
@@ -169,11 +169,10 @@ struct PeerLoadReported {
   PeerLoad load;
 };
 
-using Message =
-    std::variant<ConnectionOpened, ConnectionClassified, ConnectionBound, ConnectionClosed,
-                 MigrationRequest, MigrationStageReached, MigrationFinished, MigrationArrived,
-                 MappingRequest, MappingInstalled, MappingRemoveRequest, PeerUp, PeerDown,
-                 PeerLoadReported>;
+using Message = std::variant<ConnectionOpened, ConnectionClassified, ConnectionBound,
+                             ConnectionClosed, MigrationRequest, MigrationStageReached,
+                             MigrationFinished, MigrationArrived, MappingRequest, MappingInstalled,
+                             MappingRemoveRequest, PeerUp, PeerDown, PeerLoadReported>;
 
 // "connection_opened", ... and its fields as key/value text, in a fixed order, for events and logs.
 std::string_view name_of(const Message& message);

@@ -42,8 +42,7 @@ class Metrics {
   Counter& counter(std::string_view name);
   DurationHistogram& histogram(std::string_view name);
 
-  void for_each_counter(
-      const std::function<void(const std::string&, std::uint64_t)>& visit) const;
+  void for_each_counter(const std::function<void(const std::string&, std::uint64_t)>& visit) const;
   void for_each_histogram(
       const std::function<void(const std::string&, const DurationHistogram&)>& visit) const;
 

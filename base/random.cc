@@ -4,6 +4,8 @@
 
 namespace migd {
 
-void SystemRng::fill(MutableBytes out) { randombytes_buf(out.data(), out.size()); }
+void SystemRng::fill(MutableBytes out) {
+  randombytes_buf(out.data(), out.size());
+}
 
 }  // namespace migd

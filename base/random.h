@@ -17,7 +17,8 @@ class Rng {
     std::uint8_t raw[8];
     fill(raw);
     std::uint64_t value = 0;
-    for (std::uint8_t byte : raw) value = value << 8 | byte;
+    for (std::uint8_t byte : raw)
+      value = value << 8 | byte;
     return value;
   }
 };

@@ -41,7 +41,8 @@ class BoundedReader {
  private:
   std::uint64_t integer(std::size_t width) {
     std::uint64_t value = 0;
-    for (std::uint8_t byte : bytes(width)) value = value << 8 | byte;
+    for (std::uint8_t byte : bytes(width))
+      value = value << 8 | byte;
     return value;
   }
 

@@ -69,7 +69,7 @@ class TimerWheel {
   bool slot_in_use(int level, std::size_t slot) const;
 
   Instant start_;
-  std::uint64_t current_tick_ = 0;  // ticks before this one are done
+  std::uint64_t current_tick_ = 0;                       // ticks before this one are done
   std::array<std::array<Node, kSlots>, kLevels> slots_;  // heads of circular lists
   mutable std::array<Bitmap, kLevels> in_use_{};
 };

@@ -33,7 +33,8 @@ class ByteWriter {
   void integer(std::uint64_t v, std::size_t width) { store(reserve(width), v, width); }
   void store(std::size_t at, std::uint64_t v, std::size_t width) {
     MIGD_CHECK(at + width <= out_.size());
-    for (std::size_t i = width; i-- > 0; v >>= 8) out_[at + i] = static_cast<std::uint8_t>(v);
+    for (std::size_t i = width; i-- > 0; v >>= 8)
+      out_[at + i] = static_cast<std::uint8_t>(v);
   }
 
   Bytes& out_;

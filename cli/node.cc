@@ -166,8 +166,7 @@ void Node::log(const Message& message) {
   if (worth_a_line) services_.log.info(migd::name_of(message), fields_of(message));
 }
 
-// ---- frames
-// --------------------------------------------------------------------------------------
+// ---- frames ----
 
 void Node::on_frame(Frame frame, Instant now) {
   const auto ip = parse_ip(frame.bytes());
@@ -204,8 +203,7 @@ void Node::settle(Instant now) {
   arm_timer();
 }
 
-// ---- time
-// ----------------------------------------------------------------------------------------
+// ---- time ----
 
 void Node::arm_timer() {
   Instant next =
@@ -239,8 +237,7 @@ PeerLoad Node::load() const {
   return {stack_->counts().total, 0, false};
 }
 
-// ---- AdminService
-// --------------------------------------------------------------------------------
+// ---- AdminService ----
 
 std::string Node::name_of(NodeId id) const {
   if (id == options_.self.id) return options_.self.name;

@@ -14,11 +14,11 @@ constexpr std::size_t kNameMax = 255;
 constexpr std::size_t kOutOfOrderMax = 65536;  // ranges; their bytes are bounded by the window
 
 enum class Section : std::uint8_t {
-  kIdentity = 1,     // who it is and what it belongs to
+  kIdentity = 1,  // who it is and what it belongs to
   kTuple = 2,
-  kTcp = 3,          // the fixed-size protocol state
-  kSendData = 4,     // in flight, then unsent
-  kUnread = 5,       // acknowledged, not consumed
+  kTcp = 3,       // the fixed-size protocol state
+  kSendData = 4,  // in flight, then unsent
+  kUnread = 5,    // acknowledged, not consumed
   kOutOfOrder = 6,
   kSackBlocks = 7,
   kApplication = 8,  // the application's own state
@@ -35,7 +35,9 @@ class WriteIo {
   void u64(const std::uint64_t& v) { out_.u64(v); }
   void seq(const SeqNum& v) { out_.u32(v.value()); }
   void flag(const bool& v) { out_.u8(v ? 1 : 0); }
-  void duration(const Duration& v) { out_.u64(static_cast<std::uint64_t>(std::max(v, Duration::zero()).count())); }
+  void duration(const Duration& v) {
+    out_.u64(static_cast<std::uint64_t>(std::max(v, Duration::zero()).count()));
+  }
   void node(const NodeId& v) { out_.u16(v.value); }
   void epoch(const Epoch& v) { out_.u32(v.value); }
   void text(const std::string& v) {
@@ -185,7 +187,9 @@ void write_section(ByteWriter& out, Section type, bool mandatory, Body body) {
   out.set_u32(length_at, static_cast<std::uint32_t>(out.size() - start));
 }
 
-auto refuse(const char* rule) { return fail(ErrorCode::kProtocol, std::string("blob: ") + rule); }
+auto refuse(const char* rule) {
+  return fail(ErrorCode::kProtocol, std::string("blob: ") + rule);
+}
 
 bool read_out_of_order(BoundedReader& in, std::vector<TcpSnapshot::OutOfOrder>& ranges) {
   while (in.remaining() > 0) {
@@ -265,7 +269,9 @@ bool read_section(Section type, BoundedReader& in, ConnectionBlob& blob) {
   return in.finished() && io.sane();
 }
 
-constexpr std::uint32_t bit(Section type) { return std::uint32_t{1} << static_cast<unsigned>(type); }
+constexpr std::uint32_t bit(Section type) {
+  return std::uint32_t{1} << static_cast<unsigned>(type);
+}
 constexpr std::uint32_t kRequired = bit(Section::kIdentity) | bit(Section::kTuple) |
                                     bit(Section::kTcp) | bit(Section::kSendData) |
                                     bit(Section::kUnread) | bit(Section::kOutOfOrder) |
@@ -277,7 +283,8 @@ Bytes encode_blob(const ConnectionBlob& blob) {
   const TcpSnapshot& tcp = blob.tcp;
   Bytes bytes;
   std::size_t ranges_size = 0;
-  for (const auto& range : tcp.out_of_order) ranges_size += 9 + range.data.size();
+  for (const auto& range : tcp.out_of_order)
+    ranges_size += 9 + range.data.size();
   bytes.reserve(1024 + tcp.send_data.size() + tcp.unread.size() + ranges_size +
                 blob.application_state.size());
   ByteWriter out(bytes);
@@ -306,7 +313,8 @@ Bytes encode_blob(const ConnectionBlob& blob) {
   });
   write_section(out, Section::kApplication, true, [&] { out.bytes(blob.application_state); });
   write_section(out, Section::kPastMoves, false, [&] {
-    for (const PastMove& move : blob.past_moves) io_past_move(io, move);
+    for (const PastMove& move : blob.past_moves)
+      io_past_move(io, move);
   });
   return bytes;
 }

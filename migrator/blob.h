@@ -36,13 +36,13 @@ inline constexpr std::uint16_t kBlobOldestReadable = 1;
 // One earlier move of the connection, for `migd conns` and traces.
 struct PastMove {
   NodeId from, to;
-  Epoch epoch;              // of the new owner
-  Duration age{};           // since it became active
+  Epoch epoch;     // of the new owner
+  Duration age{};  // since it became active
 };
 inline constexpr std::size_t kPastMovesMax = 32;
 
 struct ConnectionBlob {
-  Tenure tenure;            // of the owner-to-be
+  Tenure tenure;  // of the owner-to-be
   NodeId source;
   std::string service;
   std::string application;  // empty: unbound

@@ -32,9 +32,9 @@ struct MigratorOptions {
   NodeId self;
   Boot boot;
   bool is_forwarder = false;
-  Duration timeout = 5s;            // STATE to READY
+  Duration timeout = 5s;  // STATE to READY
   std::vector<NodeInfo> peers;
-  std::vector<Endpoint> vips;       // what a connection that comes in may belong to
+  std::vector<Endpoint> vips;  // what a connection that comes in may belong to
 };
 
 struct MigratorEnvironment {

@@ -39,7 +39,7 @@ class HoldQueue {
   std::size_t charge() const { return charge_; }
 
  private:
-  static constexpr std::size_t kHeaderAllowance = 64u << 10;   // headers, pure ACKs, probes
+  static constexpr std::size_t kHeaderAllowance = 64u << 10;  // headers, pure ACKs, probes
   static constexpr std::size_t kChargeAllowance = 512u << 10;
 
   std::uint32_t window_bytes_;

@@ -18,7 +18,8 @@ struct Flow {
 std::optional<Flow> flow_of(ByteView packet) {
   const auto ip = parse_ip(packet);
   if (!ip || ip->protocol != kProtocolTcp || ip->is_fragment) return std::nullopt;
-  const auto tcp = TcpView::parse(packet.subspan(ip->header_size, ip->total_size - ip->header_size));
+  const auto tcp =
+      TcpView::parse(packet.subspan(ip->header_size, ip->total_size - ip->header_size));
   if (!tcp) return std::nullopt;
   return Flow{{{ip->dst, tcp->dst_port()}, {ip->src, tcp->src_port()}},
               tcp->has(tcp_flag::kSyn) && !tcp->has(tcp_flag::kAck)};
@@ -40,16 +41,16 @@ IntermediateDriver::IntermediateDriver(Stack& stack, Tunnel& tunnel, DatagramRec
       origins_(16, FourTupleHash{table_key}),
       wheel_(now) {}
 
-// ---- packets -------------------------------------------------------------------------------------
+// ---- packets ----
 
 void IntermediateDriver::on_tunnel_frame(Frame frame, Instant now) {
   Tunnel::Received received = tunnel_.receive(frame, now);
   if (const auto* datagram = std::get_if<Tunnel::ChannelDatagram>(&received)) {
-    datagram->for_each([&](ByteView payload) { channel_.on_datagram(datagram->from, payload, now); });
+    datagram->for_each(
+        [&](ByteView payload) { channel_.on_datagram(datagram->from, payload, now); });
   } else if (const auto* inner = std::get_if<Tunnel::InnerPacket>(&received)) {
     const bool straggler = inner->gue && inner->gue->forwarded;
-    deliver_from(inner->from, std::move(frame),
-                 straggler ? Arrival::kStraggler : Arrival::kDirect,
+    deliver_from(inner->from, std::move(frame), straggler ? Arrival::kStraggler : Arrival::kDirect,
                  inner->gue ? inner->gue->hops : 0, now);
   } else if (const auto* drop = std::get_if<DropReason>(&received)) {
     if (*drop == DropReason::kUnknownFlowId) {
@@ -82,8 +83,8 @@ bool IntermediateDriver::at_gate(Frame& frame, const FourTuple& tuple, Arrival a
   const auto it = gates_.find(tuple);
   if (it == gates_.end()) return false;
   Gate& gate = *it->second;
-  const bool straggler = arrival == Arrival::kStraggler ||
-                         (from != NodeId{} && from == gate.stragglers_from);
+  const bool straggler =
+      arrival == Arrival::kStraggler || (from != NodeId{} && from == gate.stragglers_from);
   switch (gate.phase) {
     case Phase::kSourceHolding:
       hold(gate.stragglers, frame);
@@ -155,7 +156,7 @@ NodeId IntermediateDriver::origin_of(const FourTuple& tuple) const {
   return it == origins_.end() ? NodeId{} : it->second;
 }
 
-// ---- packets that came before their STATE --------------------------------------------------------
+// ---- packets that came before their STATE ----
 
 void IntermediateDriver::hold_orphan(Frame frame, Instant now) {
   if (orphan_charge_ + frame.charge() > kOrphanChargeMax) {
@@ -177,7 +178,7 @@ void IntermediateDriver::adopt_orphans(Instant now) {
   }
 }
 
-// ---- the source's half ---------------------------------------------------------------------------
+// ---- the source's half ----
 
 void IntermediateDriver::hold_at_source(const FourTuple& tuple, std::uint32_t window_bytes) {
   auto& slot = gates_[tuple];
@@ -186,7 +187,8 @@ void IntermediateDriver::hold_at_source(const FourTuple& tuple, std::uint32_t wi
   gate->tuple = tuple;
   if (slot != nullptr) {
     // Moves on before its own arrival's barrier came: what waits for that barrier waits here now.
-    for (Frame& frame : slot->direct.take()) hold(gate->stragglers, frame);
+    for (Frame& frame : slot->direct.take())
+      hold(gate->stragglers, frame);
   }
   slot = std::move(gate);
 }
@@ -196,7 +198,8 @@ void IntermediateDriver::pass_on(const FourTuple& tuple, const Reference& to, In
   MIGD_CHECK(gate.phase == Phase::kSourceHolding);
   gate.phase = Phase::kSourcePassing;
   gate.to = to;
-  for (Frame& frame : gate.stragglers.take()) send_straggler(std::move(frame), to, 0);
+  for (Frame& frame : gate.stragglers.take())
+    send_straggler(std::move(frame), to, 0);
   bury(tuple, to, now);
 }
 
@@ -213,7 +216,7 @@ void IntermediateDriver::release_at_source(const FourTuple& tuple) {
   if (it != gates_.end() && it->second->phase == Phase::kSourcePassing) gates_.erase(it);
 }
 
-// ---- the target's half ---------------------------------------------------------------------------
+// ---- the target's half ----
 
 void IntermediateDriver::hold_at_target(const FourTuple& tuple, NodeId stragglers_from,
                                         std::uint32_t window_bytes, bool awaiting_barrier) {
@@ -252,7 +255,8 @@ void IntermediateDriver::release_direct(Gate& gate, Instant now) {
   const FourTuple tuple = gate.tuple;
   std::deque<Frame> held = gate.direct.take();
   gates_.erase(tuple);  // `gate` is gone from here on
-  for (Frame& frame : held) to_stack(std::move(frame), tuple, false, 0, now);
+  for (Frame& frame : held)
+    to_stack(std::move(frame), tuple, false, 0, now);
 }
 
 void IntermediateDriver::return_to_source(const FourTuple& tuple, const Reference& source,
@@ -261,11 +265,12 @@ void IntermediateDriver::return_to_source(const FourTuple& tuple, const Referenc
   if (it == gates_.end()) return;
   std::deque<Frame> held = it->second->direct.take();
   gates_.erase(it);
-  for (Frame& frame : held) send_straggler(std::move(frame), source, 0);
+  for (Frame& frame : held)
+    send_straggler(std::move(frame), source, 0);
   bury(tuple, source, now);  // what the forwarder still sends here follows
 }
 
-// ---- tombstones ----------------------------------------------------------------------------------
+// ---- tombstones ----
 
 void IntermediateDriver::bury(const FourTuple& tuple, const Reference& to, Instant now) {
   if (tombstones_.size() >= kTombstonesMax && !tombstone_expiry_.empty()) {
@@ -284,10 +289,11 @@ const IntermediateDriver::Tombstone* IntermediateDriver::tombstone(const FourTup
 
 void IntermediateDriver::for_each_tombstone(
     const std::function<void(const FourTuple&, const Tombstone&)>& visit) const {
-  for (const auto& [tuple, stone] : tombstones_) visit(tuple, stone);
+  for (const auto& [tuple, stone] : tombstones_)
+    visit(tuple, stone);
 }
 
-// ---- time ----------------------------------------------------------------------------------------
+// ---- time ----
 
 Instant IntermediateDriver::next_deadline() const {
   Instant next = wheel_.next_deadline();

@@ -57,8 +57,8 @@ class IntermediateDriver {
                      Metrics& metrics, const SipKey& table_key, Instant now);
 
   // ---- packets ----
-  void on_tunnel_frame(Frame frame, Instant now);                     // to our tunnel address
-  void deliver(Frame frame, Arrival arrival, Instant now);            // to a VIP, for this node
+  void on_tunnel_frame(Frame frame, Instant now);           // to our tunnel address
+  void deliver(Frame frame, Arrival arrival, Instant now);  // to a VIP, for this node
 
   // ---- the source's half ----
   // From the freeze on: packets of the tuple are held.
@@ -97,7 +97,8 @@ class IntermediateDriver {
     Instant expires;
   };
   const Tombstone* tombstone(const FourTuple& tuple) const;
-  void for_each_tombstone(const std::function<void(const FourTuple&, const Tombstone&)>& visit) const;
+  void for_each_tombstone(
+      const std::function<void(const FourTuple&, const Tombstone&)>& visit) const;
 
   Instant next_deadline() const;
   void on_deadline(Instant now);

@@ -26,13 +26,21 @@ Migrator::Migrator(MigratorOptions options, const ChannelOptions& channel_option
       load_(parts.load),
       metrics_(parts.metrics),
       shim_(parts.stack, parts.applications),
-      channel_(Channel::create(channel_options, parts.datagrams, *this, parts.rng, parts.metrics,
-                               now)),
+      channel_(
+          Channel::create(channel_options, parts.datagrams, *this, parts.rng, parts.metrics, now)),
       driver_(std::make_unique<IntermediateDriver>(parts.stack, parts.tunnel, *channel_,
                                                    parts.drops, parts.metrics,
                                                    random_key(parts.rng), now)),
-      env_(new MigratorEnvironment{options_, parts.stack, shim_, *driver_, parts.tunnel, *channel_,
-                                   parts.bus, flow_ids_, parts.metrics, {}}),
+      env_(new MigratorEnvironment{options_,
+                                   parts.stack,
+                                   shim_,
+                                   *driver_,
+                                   parts.tunnel,
+                                   *channel_,
+                                   parts.bus,
+                                   flow_ids_,
+                                   parts.metrics,
+                                   {}}),
       source_(std::make_unique<SourceHalf>(*env_, now)),
       target_(std::make_unique<TargetHalf>(*env_, now)),
       desk_(std::make_unique<OperatorDesk>(*env_, now)),
@@ -60,7 +68,7 @@ const ConnectionRecord* Migrator::record(const ConnectionId& connection) const {
   return it == env_->records.end() ? nullptr : &it->second;
 }
 
-// ---- time ----------------------------------------------------------------------------------------
+// ---- time ----
 
 Instant Migrator::next_deadline() const {
   return std::min({channel_->next_deadline(), driver_->next_deadline(), source_->next_deadline(),
@@ -78,11 +86,12 @@ void Migrator::on_deadline(Instant now) {
 
 void Migrator::flush(Instant now) {
   driver_->forget_origins();
-  for (const NodeId forwarder : forwarders_) lease_when_low(forwarder, now);
+  for (const NodeId forwarder : forwarders_)
+    lease_when_low(forwarder, now);
   channel_->flush(now);
 }
 
-// ---- placing what the classifier has decided -----------------------------------------------------
+// ---- placing what the classifier has decided ----
 
 void Migrator::place(const ConnectionClassified& classified) {
   if (classified.target != options_.self) {
@@ -129,7 +138,7 @@ Result<void> Migrator::migrate(Connection& connection, NodeId target, std::strin
   return {};
 }
 
-// ---- connections come and go ---------------------------------------------------------------------
+// ---- connections come and go ----
 
 void Migrator::on_opened(Connection& connection) {
   if (connection.frozen()) return;  // attached: the target half keeps its record
@@ -154,12 +163,11 @@ void Migrator::on_gone(Connection& connection, CloseReason reason) {
   env_->records.erase(connection.id());
 }
 
-// ---- sessions ------------------------------------------------------------------------------------
+// ---- sessions ----
 
 bool Migrator::is_forwarder_peer(NodeId node) const {
-  return std::any_of(options_.peers.begin(), options_.peers.end(), [&](const NodeInfo& peer) {
-    return peer.id == node && peer.roles.forwarder;
-  });
+  return std::any_of(options_.peers.begin(), options_.peers.end(),
+                     [&](const NodeInfo& peer) { return peer.id == node && peer.roles.forwarder; });
 }
 
 void Migrator::on_session_up(NodeId peer, Boot boot, Instant now) {
@@ -203,7 +211,7 @@ void Migrator::on_heartbeat(NodeId peer, ByteView payload, Instant now) {
   if (in.ok()) bus_.post(PeerLoadReported{peer, load});  // newer peers may say more
 }
 
-// ---- messages ------------------------------------------------------------------------------------
+// ---- messages ----
 
 void Migrator::on_message(NodeId origin, std::uint8_t kind, ByteView head, ByteView body,
                           Instant now) {
@@ -252,7 +260,8 @@ void Migrator::handle(NodeId origin, const wire::Message& message, ByteView body
 
     void operator()(const wire::State& m) const {
       if (m.source != origin || m.target != self.options_.self) {
-        self.metrics_.counter("migd_migration_messages_refused_total{reason=\"misdirected\"}").add();
+        self.metrics_.counter("migd_migration_messages_refused_total{reason=\"misdirected\"}")
+            .add();
         return;
       }
       self.source_->on_superseded(m.tenure.connection, m.tenure.epoch, now);
@@ -291,7 +300,7 @@ void Migrator::handle(NodeId origin, const wire::Message& message, ByteView body
   std::visit(Visitor{*this, origin, body, now}, message);
 }
 
-// ---- flow identifiers ----------------------------------------------------------------------------
+// ---- flow identifiers ----
 
 void Migrator::on_lease_request(NodeId from, Instant now) {
   if (!options_.is_forwarder) return;

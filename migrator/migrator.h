@@ -81,8 +81,8 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
                   Instant now) override;
   void on_relay(NodeId origin, NodeId destination, std::uint8_t kind, ByteView head,
                 Instant now) override;
-  void on_undeliverable(NodeId via, NodeId to, std::uint8_t kind, ByteView head,
-                        std::string reason, Instant now) override;
+  void on_undeliverable(NodeId via, NodeId to, std::uint8_t kind, ByteView head, std::string reason,
+                        Instant now) override;
   Bytes heartbeat_payload() override;
   void on_heartbeat(NodeId peer, ByteView payload, Instant now) override;
 
@@ -111,9 +111,9 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
   std::unique_ptr<SourceHalf> source_;
   std::unique_ptr<TargetHalf> target_;
   std::unique_ptr<OperatorDesk> desk_;
-  std::vector<NodeId> forwarders_;        // all there are, this node included
-  std::set<NodeId> lease_pending_;        // asked, not answered
-  std::set<NodeId> empty_tables_;         // came up, and shall be told of our connections
+  std::vector<NodeId> forwarders_;  // all there are, this node included
+  std::set<NodeId> lease_pending_;  // asked, not answered
+  std::set<NodeId> empty_tables_;   // came up, and shall be told of our connections
   Instant now_;
 };
 

@@ -15,7 +15,7 @@ bool has_prefix(const ConnectionId& id, const std::string& prefix) {
 OperatorDesk::OperatorDesk(MigratorEnvironment& environment, Instant now)
     : env_(environment), wheel_(now) {}
 
-// ---- asking --------------------------------------------------------------------------------------
+// ---- asking ----
 
 void OperatorDesk::migrate(const std::string& id_prefix, NodeId target, Duration timeout, Done done,
                            Instant now) {
@@ -68,14 +68,14 @@ void OperatorDesk::answered(Case& c, NodeId peer, Instant now) {
 
 void OperatorDesk::give_order(Case& c, Instant now) {
   if (c.matches.empty()) {
-    close(c.number, fail(ErrorCode::kNotFound, "no connection has an id that begins with '" +
-                                                   c.prefix + "'"));
+    close(c.number, fail(ErrorCode::kNotFound,
+                         "no connection has an id that begins with '" + c.prefix + "'"));
     return;
   }
   if (c.matches.size() > 1) {
-    close(c.number, fail(ErrorCode::kInvalidArgument,
-                         "'" + c.prefix + "' is the beginning of " +
-                             std::to_string(c.matches.size()) + " connections' ids"));
+    close(c.number, fail(ErrorCode::kInvalidArgument, "'" + c.prefix + "' is the beginning of " +
+                                                          std::to_string(c.matches.size()) +
+                                                          " connections' ids"));
     return;
   }
   const Match& match = c.matches.front();
@@ -102,7 +102,7 @@ void OperatorDesk::close(std::uint64_t number, Result<MigrationFinished> result)
   if (!node.empty()) node.mapped()->done(std::move(result));
 }
 
-// ---- answering -----------------------------------------------------------------------------------
+// ---- answering ----
 
 std::vector<wire::Located::Match> OperatorDesk::local_matches(const std::string& prefix) const {
   std::vector<wire::Located::Match> found;
@@ -149,11 +149,12 @@ void OperatorDesk::on_order_result(NodeId from, const wire::OrderResult& message
   close(message.finished.request, message.finished);
 }
 
-// ---- what does not come --------------------------------------------------------------------------
+// ---- what does not come ----
 
 void OperatorDesk::on_session_down(NodeId peer, Instant now) {
   std::vector<std::uint64_t> numbers;
-  for (const auto& [number, c] : cases_) numbers.push_back(number);
+  for (const auto& [number, c] : cases_)
+    numbers.push_back(number);
   for (std::uint64_t number : numbers) {
     const auto it = cases_.find(number);
     if (it == cases_.end()) continue;

@@ -54,7 +54,7 @@ class OperatorDesk {
     std::vector<NodeId> unanswered;  // while locating
     std::vector<Match> matches;
     bool ordered = false;
-    NodeId owner;                    // once ordered
+    NodeId owner;  // once ordered
   };
   // An order of another node that is under way here.
   struct Errand {

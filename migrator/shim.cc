@@ -38,7 +38,9 @@ void Shim::thaw(FrozenConnection frozen, Instant now) {
   if (ConnectionHandler* handler = connection.handler()) handler->on_thawed(connection);
 }
 
-void Shim::activate(FrozenConnection frozen, Instant now) { thaw(std::move(frozen), now); }
+void Shim::activate(FrozenConnection frozen, Instant now) {
+  thaw(std::move(frozen), now);
+}
 
 void Shim::release(FrozenConnection frozen) {
   stack_.release(std::move(frozen), CloseReason::kMigrated);
@@ -51,8 +53,7 @@ ConnectionBlob Shim::compile(const FrozenConnection& frozen, const Handover& han
   blob.tenure = next;
   blob.source = source;
   blob.service = connection.service();
-  blob.application =
-      handover.application.empty() ? connection.application() : handover.application;
+  blob.application = handover.application.empty() ? connection.application() : handover.application;
   if (handover.state) {
     blob.application_state = *handover.state;
   } else if (connection.handler() != nullptr && blob.application == connection.application()) {

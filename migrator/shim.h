@@ -21,16 +21,16 @@ namespace migd {
 
 class Shim {
  public:
-  Shim(Stack& stack, ApplicationHost& applications)
-      : stack_(stack), applications_(applications) {}
+  Shim(Stack& stack, ApplicationHost& applications) : stack_(stack), applications_(applications) {}
 
   // What stands in the way of moving it, as far as stack and application know.
   Blockers blockers(const Connection& connection) const;
 
   FrozenConnection freeze(Connection& connection, Instant now);
-  void thaw(FrozenConnection frozen, Instant now);     // at the source: as if nothing had happened
-  void activate(FrozenConnection frozen, Instant now); // at the target: the same, for the first time
-  void release(FrozenConnection frozen);               // gone from here, without a segment
+  void thaw(FrozenConnection frozen, Instant now);  // at the source: as if nothing had happened
+  void activate(FrozenConnection frozen,
+                Instant now);             // at the target: the same, for the first time
+  void release(FrozenConnection frozen);  // gone from here, without a segment
 
   // What the target's application shall be, and what it shall be given, when the asker said so.
   struct Handover {

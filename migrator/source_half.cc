@@ -28,7 +28,7 @@ SourceHalf::Outgoing* SourceHalf::find(const Tenure& tenure) {
   return it == outgoing_.end() ? nullptr : it->second.get();
 }
 
-// ---- kRequested ----------------------------------------------------------------------------------
+// ---- kRequested ----
 
 Result<void> SourceHalf::check(const MigrationRequest& request, Connection* connection) const {
   if (connection == nullptr) return fail(ErrorCode::kNotFound, "no such connection here");
@@ -118,11 +118,10 @@ Result<void> SourceHalf::choose_way(Outgoing& m, Instant) {
   return {};
 }
 
-// ---- kFrozen, kSent ------------------------------------------------------------------------------
+// ---- kFrozen, kSent ----
 
 Result<void> SourceHalf::send_state(Outgoing& m, Instant now) {
-  ConnectionBlob blob =
-      env_.shim.compile(*m.frozen, m.handover, m.tenure, env_.options.self, now);
+  ConnectionBlob blob = env_.shim.compile(*m.frozen, m.handover, m.tenure, env_.options.self, now);
   if (blob.application_state.size() > limits::kApplicationStateMax) {
     return fail(ErrorCode::kTooLarge, "application_state_too_large");
   }
@@ -137,8 +136,7 @@ Result<void> SourceHalf::send_state(Outgoing& m, Instant now) {
   m.target_boot = env_.channel.peer_boot(m.request.target);
 
   const wire::Message state = wire::State{
-      m.tenure, env_.options.self, m.request.target, m.forwarder, m.flow, m.own_flow,
-      m.tuple};
+      m.tenure, env_.options.self, m.request.target, m.forwarder, m.flow, m.own_flow, m.tuple};
   const auto kind = static_cast<std::uint8_t>(wire::Kind::kState);
   const Bytes head = wire::serialize(state);
   const NodeId target = m.request.target;
@@ -156,7 +154,7 @@ Result<void> SourceHalf::send_state(Outgoing& m, Instant now) {
   return {};
 }
 
-// ---- kGranted: the point of no return ------------------------------------------------------------
+// ---- kGranted: the point of no return ----
 
 void SourceHalf::on_ready(const wire::Ready& message, NodeId from, Instant now) {
   Outgoing* m = find(message.tenure);
@@ -196,7 +194,7 @@ void SourceHalf::on_barrier(const wire::Barrier& message, Instant now) {
   }
 }
 
-// ---- kReleased -----------------------------------------------------------------------------------
+// ---- kReleased ----
 
 void SourceHalf::on_active(const wire::Active& message, NodeId from, Instant now) {
   Outgoing* m = find(message.tenure);
@@ -224,7 +222,7 @@ void SourceHalf::release(Outgoing& m, Instant now) {
   wheel_.arm(m, now + kReleasedPatience);
 }
 
-// ---- the ways back -------------------------------------------------------------------------------
+// ---- the ways back ----
 
 void SourceHalf::on_refuse(const wire::Refuse& message, NodeId from, Instant now) {
   Outgoing* m = find(message.tenure);
@@ -319,7 +317,7 @@ void SourceHalf::on_deadline(Instant now) {
   }
 }
 
-// ---- reporting -----------------------------------------------------------------------------------
+// ---- reporting ----
 
 void SourceHalf::reach(Outgoing& m, Stage stage, Instant now) {
   // kMapped is learnt from the barrier, which may come early or late.

@@ -47,12 +47,12 @@ class SourceHalf {
     MigrationRequest request;
     Shim::Handover handover;
     FourTuple tuple;
-    Tenure tenure;            // of the new owner
-    NodeId forwarder;         // 0: none
-    NodeId way;               // the node that STATE was sent by; the target itself when straight
+    Tenure tenure;     // of the new owner
+    NodeId forwarder;  // 0: none
+    NodeId way;        // the node that STATE was sent by; the target itself when straight
     FlowId flow;
-    FlowId own_flow;          // for stragglers, of our own counter
-    Boot target_boot;         // at the time of STATE
+    FlowId own_flow;   // for stragglers, of our own counter
+    Boot target_boot;  // at the time of STATE
     Stage stage = Stage::kRequested;
     std::optional<FrozenConnection> frozen;
     bool barrier_passed = false;

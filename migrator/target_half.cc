@@ -29,7 +29,7 @@ Epoch TargetHalf::highest_epoch(const ConnectionId& connection) const {
   return it->first.connection == connection ? it->first.epoch : Epoch{};
 }
 
-// ---- STATE ---------------------------------------------------------------------------------------
+// ---- STATE ----
 
 void TargetHalf::on_state(const wire::State& head, ByteView blob, Instant now) {
   if (const auto known = incoming_.find(head.tenure); known != incoming_.end()) {
@@ -84,8 +84,7 @@ std::string TargetHalf::fence(const wire::State& head) const {
 Result<ConnectionBlob> TargetHalf::open(const wire::State& head, ByteView bytes) const {
   Result<ConnectionBlob> blob = decode_blob(bytes);
   if (!blob) return blob;
-  if (blob->tenure != head.tenure || blob->source != head.source ||
-      blob->tcp.tuple != head.tuple) {
+  if (blob->tenure != head.tenure || blob->source != head.source || blob->tcp.tuple != head.tuple) {
     return fail(ErrorCode::kProtocol, "blob: head and blob disagree");
   }
   return blob;
@@ -154,7 +153,7 @@ void TargetHalf::decline(Incoming& incoming, const std::string& reason, Instant 
   env_.send(head.source, wire::Refuse{head.tenure, reason}, now);
 }
 
-// ---- GRANT ---------------------------------------------------------------------------------------
+// ---- GRANT ----
 
 void TargetHalf::on_grant(const wire::Grant& message, NodeId from, Instant now) {
   const auto it = incoming_.find(message.tenure);
@@ -191,10 +190,11 @@ void TargetHalf::on_barrier(const wire::Barrier& message, NodeId from, Instant n
   const auto it = incoming_.find(message.tenure);
   if (it == incoming_.end() || from != it->second->head.source) return;
   it->second->barrier_passed = true;
-  if (it->second->verdict != Verdict::kDeclined) env_.driver.on_barrier(it->second->head.tuple, now);
+  if (it->second->verdict != Verdict::kDeclined)
+    env_.driver.on_barrier(it->second->head.tuple, now);
 }
 
-// ---- the ways back -------------------------------------------------------------------------------
+// ---- the ways back ----
 
 void TargetHalf::on_abort(const wire::Abort& message, NodeId from, Instant now) {
   const auto it = incoming_.find(message.tenure);
@@ -223,8 +223,8 @@ void TargetHalf::on_deadline(Instant now) {
       // The source has been silent for so long that it cannot own a live connection any more.
       env_.shim.release(std::move(*incoming.frozen));
       incoming.frozen.reset();
-      env_.driver.return_to_source(
-          incoming.head.tuple, {incoming.head.tenure, incoming.head.source, FlowId{}}, now);
+      env_.driver.return_to_source(incoming.head.tuple,
+                                   {incoming.head.tenure, incoming.head.source, FlowId{}}, now);
     }
     incoming_.erase(incoming.head.tenure);
   }

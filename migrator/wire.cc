@@ -15,8 +15,12 @@ void write(ByteWriter& out, const Tenure& t) {
   t.connection.write(out);
   out.u32(t.epoch.value);
 }
-void write(ByteWriter& out, NodeId node) { out.u16(node.value); }
-void write(ByteWriter& out, FlowId flow) { out.u32(flow.value); }
+void write(ByteWriter& out, NodeId node) {
+  out.u16(node.value);
+}
+void write(ByteWriter& out, FlowId flow) {
+  out.u32(flow.value);
+}
 void write(ByteWriter& out, Duration d) {
   out.u64(static_cast<std::uint64_t>(std::max(d, Duration::zero()).count()));
 }
@@ -30,12 +34,18 @@ void read(BoundedReader& in, Tenure& t) {
   t.connection = ConnectionId::read(in);
   t.epoch.value = in.u32();
 }
-void read(BoundedReader& in, NodeId& node) { node.value = in.u16(); }
-void read(BoundedReader& in, FlowId& flow) { flow.value = in.u32(); }
+void read(BoundedReader& in, NodeId& node) {
+  node.value = in.u16();
+}
+void read(BoundedReader& in, FlowId& flow) {
+  flow.value = in.u32();
+}
 void read(BoundedReader& in, Duration& d) {
   d = Duration(static_cast<Duration::rep>(std::min(in.u64(), kDurationMax)));
 }
-void read_text(BoundedReader& in, std::string& text) { text = as_text(in.bytes(in.u8())); }
+void read_text(BoundedReader& in, std::string& text) {
+  text = as_text(in.bytes(in.u8()));
+}
 bool read(BoundedReader& in, FourTuple& tuple) {
   Result<FourTuple> result = read_four_tuple(in);
   if (result) tuple = *result;
@@ -132,8 +142,12 @@ bool read(BoundedReader& in, State& m) {
   read(in, m.own_flow);
   return read(in, m.tuple);
 }
-bool read(BoundedReader& in, Ready& m) { return read(in, m.tenure), true; }
-bool read(BoundedReader& in, Grant& m) { return read(in, m.tenure), true; }
+bool read(BoundedReader& in, Ready& m) {
+  return read(in, m.tenure), true;
+}
+bool read(BoundedReader& in, Grant& m) {
+  return read(in, m.tenure), true;
+}
 bool read(BoundedReader& in, Refuse& m) {
   read(in, m.tenure);
   read_text(in, m.reason);
@@ -164,7 +178,9 @@ bool read(BoundedReader& in, Unmap& m) {
   read(in, m.tenure);
   return read(in, m.tuple);
 }
-bool read(BoundedReader&, LeaseRequest&) { return true; }
+bool read(BoundedReader&, LeaseRequest&) {
+  return true;
+}
 bool read(BoundedReader& in, Lease& m) {
   m.first = in.u32();
   m.count = in.u32();
@@ -235,7 +251,9 @@ Result<Message> parse_indexed(std::size_t index, ByteView head, std::index_seque
 }  // namespace
 
 // The alternatives of Message stand in the order of Kind.
-Kind kind_of(const Message& message) { return static_cast<Kind>(message.index() + 1); }
+Kind kind_of(const Message& message) {
+  return static_cast<Kind>(message.index() + 1);
+}
 static_assert(std::variant_size_v<Message> == static_cast<std::size_t>(Kind::kOrderResult));
 
 Bytes serialize(const Message& message) {

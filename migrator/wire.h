@@ -6,10 +6,9 @@
 //   STATE           tenure(20) source(2) target(2) forwarder(2) flow(4) own_flow(4)
 //                   four-tuple                                                            + blob
 //   READY           tenure(20)
-//   REFUSE          tenure(20) reason(text)                  the target never activated it, and won't
-//   GRANT           tenure(20)
-//   ACTIVE          tenure(20) silent(8)                     nanoseconds from attach to activation
-//   ABORT           tenure(20) reason(text)                  the source keeps it
+//   REFUSE          tenure(20) reason(text)                  the target never activated it, and
+//   won't GRANT           tenure(20) ACTIVE          tenure(20) silent(8) nanoseconds from attach
+//   to activation ABORT           tenure(20) reason(text)                  the source keeps it
 //   BARRIER         tenure(20) forwarder(2)                  nothing older follows on this path
 //   MAP             tenure(20) owner(2) flow(4) four-tuple
 //   UNMAP           tenure(20) four-tuple
@@ -18,7 +17,8 @@
 //   LOCATE          query(8) prefix(text)
 //   LOCATED         query(8) n(1) n * { tenure(20) here(1) next_owner(2) }
 //   ORDER           request(8) connection(16) target(2) timeout(8)
-//   ORDER_RESULT    request(8) outcome(1) tenure(20) source(2) target(2) blob(4) stages(8*9) reason(text)
+//   ORDER_RESULT    request(8) outcome(1) tenure(20) source(2) target(2) blob(4) stages(8*9)
+//   reason(text)
 //
 // tenure: connection id (16), epoch (4). text: length (1), bytes.
 #pragma once
@@ -60,7 +60,7 @@ struct State {
   NodeId source, target;
   NodeId forwarder;  // whose mapping changes and whose flow id it is; may be source or target
   FlowId flow;
-  FlowId own_flow;   // under which the source itself passes stragglers on; 0: it uses GUE
+  FlowId own_flow;  // under which the source itself passes stragglers on; 0: it uses GUE
   FourTuple tuple;
 };
 struct Ready {
@@ -108,8 +108,8 @@ struct Located {
   std::uint64_t query = 0;
   struct Match {
     Tenure tenure;
-    bool here = false;      // lives at the node that answers
-    NodeId next_owner;      // where it went, when it is not here but a tombstone is
+    bool here = false;  // lives at the node that answers
+    NodeId next_owner;  // where it went, when it is not here but a tombstone is
   };
   static constexpr std::size_t kMatchesMax = 16;
   std::vector<Match> matches;

@@ -17,6 +17,21 @@ bool keeps_alive(const tcp_pcb& pcb) {
          (pcb.state == ESTABLISHED || pcb.state == CLOSE_WAIT);
 }
 
+// lwIP takes for granted that what it has not sent lies behind what is unacknowledged. A segment
+// that it wanted to send again at once, but that a window which has shrunk does not let out, lies
+// in front; data that is written next would be appended to it. It goes back to where it was, and
+// waits for the time-out.
+void put_back_what_was_not_resent(tcp_pcb& pcb) {
+  while (
+      pcb.unsent != nullptr && pcb.unacked != nullptr &&
+      TCP_SEQ_LT(lwip_ntohl(pcb.unsent->tcphdr->seqno), lwip_ntohl(pcb.unacked->tcphdr->seqno))) {
+    tcp_seg* const segment = pcb.unsent;
+    pcb.unsent = segment->next;
+    segment->next = pcb.unacked;
+    pcb.unacked = segment;
+  }
+}
+
 bool waits_for_ack(const tcp_pcb& pcb) {
   return pcb.rtime >= 0 && pcb.unacked != nullptr;
 }
@@ -88,6 +103,7 @@ void PcbTimers::after(const PcbMark& mark, tcp_pcb& pcb, Instant now, const Time
   if (pcb.rttest != 0 && (mark.rttest == 0 || pcb.rtseq != mark.rtseq)) rtt_start_ = now;
   if (pcb.ts_recent != mark.ts_recent) ts_recent_at_ = now;
 
+  put_back_what_was_not_resent(pcb);
   if (pcb.rtime == kRtimeJustBegun) {
     rto_start_ = now;
     pcb.rtime = kRtimeSeen;

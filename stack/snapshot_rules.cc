@@ -200,7 +200,6 @@ Result<void> check_congestion_and_timers(const TcpSnapshot& s) {
       {"the slow start threshold is in range", s.ssthresh > 0 && s.ssthresh <= kCwndMax},
       {"the acknowledged bytes since the last increase are in range",
        s.cwnd_bytes_acked <= kCwndMax},
-      {"the connection recovers in one way at a time", !s.in_fast_recovery || !s.in_rto_recovery},
       {"recovery ends within what was sent",
        !s.in_rto_recovery ||
            (s.recovery_end >= s.send_unacknowledged && s.recovery_end <= s.send_next)},

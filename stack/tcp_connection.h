@@ -19,6 +19,9 @@ namespace migd {
 
 class StackImpl;
 class TcpConnection;
+namespace test {
+struct PcbAccess;
+}
 
 // All of the connection's state as a snapshot; changes nothing (stack/pcb_capture.cc).
 TcpSnapshot capture_connection(const TcpConnection& connection, Instant now);
@@ -94,6 +97,7 @@ class TcpConnection final : public Connection {
 
  private:
   friend class StackImpl;
+  friend struct test::PcbAccess;  // damages PCBs to see what an assertion costs
   friend TcpSnapshot capture_connection(const TcpConnection& connection, Instant now);
 
   struct TimerNode : TimerWheel::Node {

@@ -61,7 +61,7 @@ bool HttpSession::flush() {
   return open();
 }
 
-// ---- requests --------------------------------------------------------------------------------
+// ---- requests ----
 
 bool HttpSession::read_head() {
   switch (feed_head()) {
@@ -130,7 +130,7 @@ bool HttpSession::decode(bool deliver) {
   return true;
 }
 
-// ---- responses -------------------------------------------------------------------------------
+// ---- responses ----
 
 void HttpSession::refuse(HttpStatus status) {
   keep_alive_ = false;
@@ -212,7 +212,7 @@ bool HttpSession::linger() {
   return false;
 }
 
-// ---- what travels ----------------------------------------------------------------------------
+// ---- what travels ----
 //
 //   u8 phase | u8 flags: 1 keep alive, 2 HTTP/1.0 | u16 size, rest of the output | rest of the
 //   request's body (app/http/body_decoder.h) | the exchange

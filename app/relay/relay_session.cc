@@ -41,7 +41,7 @@ void RelaySession::advance() {
   pass_ends();
 }
 
-// ---- from the client to the server -----------------------------------------------------------
+// ---- from the client to the server ----
 
 void RelaySession::pass_to_server() {
   if (server_ != Server::kOpen || client_end_passed_) return;
@@ -70,7 +70,7 @@ void RelaySession::consume_taken() {
   handed_bytes_ -= taken;
 }
 
-// ---- from the server to the client -----------------------------------------------------------
+// ---- from the server to the client ----
 
 void RelaySession::on_data(ByteView bytes) {
   Entry entry(*this);
@@ -93,7 +93,7 @@ void RelaySession::update_reading() {
   socket_->pause_reading(!open() || !held_.empty());
 }
 
-// ---- beginnings and ends ---------------------------------------------------------------------
+// ---- beginnings and ends ----
 
 void RelaySession::on_connected() {
   Entry entry(*this);

@@ -30,7 +30,9 @@ constexpr unsigned kBlocks = 128;
 constexpr unsigned kBlockTimeoutMs = 20;
 
 volatile sig_atomic_t stopping = 0;
-void stop(int) { stopping = 1; }
+void stop(int) {
+  stopping = 1;
+}
 
 [[noreturn]] void die(const char* what) {
   std::fprintf(stderr, "capture: %s: %s\n", what, std::strerror(errno));
@@ -48,7 +50,8 @@ int open_ring(const char* interface, std::uint8_t** ring) {
   request.tp_frame_size = TPACKET_ALIGNMENT << 7;
   request.tp_frame_nr = kBlockBytes / request.tp_frame_size * kBlocks;
   request.tp_retire_blk_tov = kBlockTimeoutMs;
-  if (setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof request) < 0) die("PACKET_RX_RING");
+  if (setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof request) < 0)
+    die("PACKET_RX_RING");
   void* memory = mmap(nullptr, std::size_t{kBlockBytes} * kBlocks, PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_POPULATE, fd, 0);
   if (memory == MAP_FAILED) die("mmap");
@@ -69,7 +72,8 @@ void write_file_header(std::FILE* out, std::uint32_t snaplen) {
 }
 
 std::uint64_t write_block(const tpacket_block_desc* block, std::FILE* out, std::uint32_t snaplen) {
-  const std::uint8_t* at = reinterpret_cast<const std::uint8_t*>(block) + block->hdr.bh1.offset_to_first_pkt;
+  const std::uint8_t* at =
+      reinterpret_cast<const std::uint8_t*>(block) + block->hdr.bh1.offset_to_first_pkt;
   for (std::uint32_t i = 0; i < block->hdr.bh1.num_pkts; ++i) {
     const auto* packet = reinterpret_cast<const tpacket3_hdr*>(at);
     const std::uint32_t kept = packet->tp_snaplen < snaplen ? packet->tp_snaplen : snaplen;
@@ -97,7 +101,7 @@ int main(int argc, char** argv) {
   std::setvbuf(out, buffer.data(), _IOFBF, buffer.size());
   write_file_header(out, snaplen);
 
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = stop;
   sigaction(SIGTERM, &action, nullptr);
   sigaction(SIGINT, &action, nullptr);

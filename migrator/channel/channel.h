@@ -1,4 +1,13 @@
 // Channel: reliable, sealed messages between nodes, over datagrams.
+//
+// Theory of operation
+//   Each pair of nodes agrees on session keys by exchanging HELLOs under their static keys
+//   (handshake.h), again after some time or volume, and from the beginning after a restart. A
+//   message is a head, which every node on its way may read, and a body, which only its destination
+//   can open. It travels as fragments in sealed datagrams (packet.h), each acknowledged hop by hop,
+//   sent again when lost, and paced (link.h); it may pass through one other node, which forwards
+//   fragments as they come (relay.h). The destination opens, completes and delivers it at most once
+//   (reassembly.h). engine.h ties this together; refusal.h names everything that is not taken.
 #pragma once
 
 #include <memory>

@@ -73,8 +73,7 @@ ChannelEngine::ChannelEngine(const ChannelOptions& options, const Tuning& tuning
   }
 }
 
-// ---- what is known of peers
-// ----------------------------------------------------------------------
+// ---- what is known of peers ----
 
 ChannelEngine::Peer* ChannelEngine::find(NodeId node) const {
   const auto found = by_node_.find(node.value);
@@ -110,8 +109,7 @@ std::string ChannelEngine::why_down(const Peer& peer) const {
   return text;
 }
 
-// ---- sending
-// -------------------------------------------------------------------------------------
+// ---- sending ----
 
 Result<void> ChannelEngine::send(NodeId to, std::uint8_t kind, ByteView head, ByteView body,
                                  Instant now) {
@@ -191,8 +189,7 @@ void ChannelEngine::close(Instant now) {
   closed_ = true;
 }
 
-// ---- input
-// ---------------------------------------------------------------------------------------
+// ---- input ----
 
 void ChannelEngine::on_datagram(const Endpoint& from, ByteView payload, Instant now) {
   if (closed_) return;
@@ -388,8 +385,7 @@ void ChannelEngine::report(const std::vector<Undelivered>& undelivered, Instant 
     report(one, now);
 }
 
-// ---- events
-// --------------------------------------------------------------------------------------
+// ---- events ----
 
 void ChannelEngine::deliver_events(Instant now) {
   if (delivering_) return;
@@ -440,8 +436,7 @@ void ChannelEngine::announce(const std::shared_ptr<OutMessage>& message, Instant
   next->touch(now);
 }
 
-// ---- time
-// ----------------------------------------------------------------------------------------
+// ---- time ----
 
 Instant ChannelEngine::next_deadline() const {
   if (closed_) return kNever;

@@ -26,6 +26,11 @@ Handshake::Handshake(const HandshakeOptions& options, NodeId peer, std::vector<S
 
 Handshake::~Handshake() {
   drop_proposal();
+  forget_shared_secret();
+}
+
+// Only adopt_pair() needs it, and only before the session is confirmed.
+void Handshake::forget_shared_secret() {
   if (settled_) sodium_memzero(settled_->terms.shared.data(), settled_->terms.shared.size());
 }
 
@@ -54,7 +59,7 @@ void Handshake::seek(Instant now) {
 }
 
 void Handshake::forget(Instant now) {
-  if (settled_) sodium_memzero(settled_->terms.shared.data(), settled_->terms.shared.size());
+  forget_shared_secret();
   settled_.reset();
   drop_proposal();
   association_ = 0;
@@ -64,6 +69,7 @@ void Handshake::forget(Instant now) {
 void Handshake::confirm() {
   if (!settled_ || settled_->confirmed) return;
   settled_->confirmed = true;
+  forget_shared_secret();
   if (!seeking()) next_send_ = kNever;
 }
 
@@ -189,7 +195,8 @@ void Handshake::on_settled_hello(const Hello& hello, std::size_t pair, Instant n
   const bool same = hello.echo == settled_->terms.own.offer;
   if (same && hello.established) {
     // Both sides began at once, each under another pair: the lower node's counts.
-    if (pair != settled_->pair && peer_ < options_.self) adopt_pair(pair, now, outcome);
+    const bool adopt = pair != settled_->pair && peer_ < options_.self && !settled_->confirmed;
+    if (adopt) adopt_pair(pair, now, outcome);
     if (pair == settled_->pair) confirm();
   } else if (!hello.established && may_answer(now)) {
     outcome.reply = established_hello();
@@ -235,9 +242,13 @@ Handshake::Outcome Handshake::settle(const Hello& hello, std::size_t pair, Insta
   heard_ = hello.offer;
   peer_capabilities_ = hello.capabilities;
   drop_proposal();
+  forget_shared_secret();
   settled_ = settled;
+  sodium_memzero(terms.shared.data(), terms.shared.size());
   next_send_ = kNever;
-  if (!settled.confirmed) {
+  if (settled.confirmed) {
+    forget_shared_secret();
+  } else {
     retry_ = options_.retry_first;
     schedule(now);
     outcome.reply = established_hello();

@@ -95,6 +95,7 @@ class Handshake {
   bool may_answer(Instant now);
   void make_proposal(bool wanted);
   void drop_proposal();
+  void forget_shared_secret();
   void schedule(Instant now);
   Bytes proposal_hello(std::size_t pair, Instant now);
   Bytes established_hello();

@@ -35,8 +35,7 @@ Link::Link(const Options& options, const Tuning& tuning, LinkCounters& counters,
   sessions_.push_back({std::move(session)});
 }
 
-// ---- sessions
-// ------------------------------------------------------------------------------------
+// ---- sessions ----
 
 void Link::add_session(std::shared_ptr<Session> session, Instant now) {
   sessions_.front().until = now + tuning_.old_session_lifetime;
@@ -58,8 +57,7 @@ const std::shared_ptr<Session>& Link::sending_session(Instant now) const {
   return sessions_[use_older ? 1 : 0].session;
 }
 
-// ---- input
-// ---------------------------------------------------------------------------------------
+// ---- input ----
 
 void Link::on_packet(std::uint64_t packet, bool ack_eliciting, Instant now) {
   touched_ = now;
@@ -103,8 +101,7 @@ void Link::on_lost(Instant now) {
   }
 }
 
-// ---- output
-// --------------------------------------------------------------------------------------
+// ---- output ----
 
 void Link::queue_heartbeat(Bytes payload, Instant now) {
   last_heartbeat_ = payload;
@@ -221,8 +218,7 @@ void Link::append_bodies(Bytes& out, const SentPacket& packet) {
       [&](const FragmentRef& ref) { append(out, ref.message->sealed_bytes(ref.fragment())); });
 }
 
-// ---- time
-// ----------------------------------------------------------------------------------------
+// ---- time ----
 
 Instant Link::probe_deadline() const {
   if (sent_.in_flight() == 0) return kNever;
@@ -240,6 +236,8 @@ Instant Link::next_deadline() const {
 
 void Link::on_deadline(Instant now) {
   touched_ = now;
+  while (sessions_.size() > 1 && sessions_.back().until <= now)
+    sessions_.pop_back();
   if (sent_.loss_deadline() <= now) on_lost(now);
   if (probe_deadline() <= now) probe();
   dirty_ = true;

@@ -309,7 +309,7 @@ TEST_F(FileServerTest, ATruncatedHeadIsForgotten) {
   EXPECT_TRUE(outcome.fin);
 }
 
-// ---- connections that move ---------------------------------------------------------------------
+// ---- connections that move ----
 
 struct Pace {
   std::size_t send, take, buffer;

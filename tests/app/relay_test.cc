@@ -63,7 +63,7 @@ class RelayTest : public testing::Test {
   TwoNodes nodes_;
 };
 
-// ---- bytes and ends ----------------------------------------------------------------------------
+// ---- bytes and ends ----
 
 TEST_F(RelayTest, PassesBytesBothWays) {
   serve_nothing();
@@ -168,7 +168,7 @@ TEST_F(RelayTest, ASessionThatEndsInsideItsOwnCallIsSafe) {
   EXPECT_EQ(nodes_.owner().registry->session_count(), 0u);
 }
 
-// ---- back-pressure -----------------------------------------------------------------------------
+// ---- back-pressure ----
 
 TEST_F(RelayTest, WhatTheServerDoesNotTakeStaysUnread) {
   serve_nothing();
@@ -229,7 +229,7 @@ INSTANTIATE_TEST_SUITE_P(Paces, RelayPaceTest,
                          testing::Values(Pace{65536, 65536, 65536, 65536}, Pace{1, 1, 1, 1},
                                          Pace{100, 7, 10, 50}, Pace{1000, 100, 1000, 3}));
 
-// ---- PROXY v2 ----------------------------------------------------------------------------------
+// ---- PROXY v2 ----
 
 TEST(ProxyHeaderTest, OverIpv4) {
   const FourTuple tuple{{IpAddress::v4(0x0a4d0001), 80}, {IpAddress::v4(0x0a4d0102), 40000}};
@@ -279,7 +279,7 @@ TEST_F(ProxyRelayTest, TheHeaderDoesNotMakeItBusy) {
   EXPECT_EQ(leg().received, proxy_header(nodes_.connection().tuple(), nodes_.connection().id()));
 }
 
-// ---- moving ------------------------------------------------------------------------------------
+// ---- moving ----
 
 TEST_F(RelayTest, AFreshConnectionMovesFreely) {
   serve_nothing();

@@ -187,7 +187,7 @@ TEST_F(AdminServerTest, SessionsAreLimited) {
   expect_alive();
 }
 
-// ---- migrate ---------------------------------------------------------------------------------
+// ---- migrate ----
 
 TEST_F(AdminServerTest, MigrateWithoutWaitIsAcceptedAtOnce) {
   const std::string response = ask(post("/v1/migrate", R"({"id":"4f","to":"b","timeout":"2s"})"));
@@ -286,7 +286,7 @@ TEST_F(AdminServerTest, AnAnswerAfterTheEndOfTheServerIsForNobody) {
   EXPECT_EQ(client.read_all(), "");
 }
 
-// ---- events ----------------------------------------------------------------------------------
+// ---- events ----
 
 TEST_F(AdminServerTest, EventsAreOneLineEach) {
   RawClient client(socket_path());

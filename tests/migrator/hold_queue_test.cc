@@ -13,7 +13,8 @@ TEST(HoldQueue, KeepsTheOrder) {
     ASSERT_TRUE(queue.push(frame));
   }
   std::uint8_t next = 0;
-  for (Frame& frame : queue.take()) EXPECT_EQ(frame.bytes()[0], next++);
+  for (Frame& frame : queue.take())
+    EXPECT_EQ(frame.bytes()[0], next++);
   EXPECT_EQ(next, 10);
   EXPECT_TRUE(queue.empty());
   EXPECT_EQ(queue.charge(), 0u);

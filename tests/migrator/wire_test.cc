@@ -20,8 +20,8 @@ std::vector<Message> samples() {
   finished.reason = "app_busy";
   finished.blob_bytes = 1234;
   finished.stage_at[2] = Duration(55us);
-  return {State{kTenure, NodeId{1}, NodeId{2}, NodeId{4}, FlowId{0x01020304},
-                FlowId{9}, testing::sample_tuple()},
+  return {State{kTenure, NodeId{1}, NodeId{2}, NodeId{4}, FlowId{0x01020304}, FlowId{9},
+                testing::sample_tuple()},
           Ready{kTenure},
           Refuse{kTenure, "tuple_in_use"},
           Grant{kTenure},

@@ -175,8 +175,7 @@ SimClient& SimCluster::add_client(std::uint16_t vip_port, TcpConfig config) {
   return *clients_.back();
 }
 
-// ---- what the nodes say
-// --------------------------------------------------------------------------
+// ---- what the nodes say ----
 
 void SimCluster::deliver(SimMachine& machine, const Message& message) {
   trace_.on_message(machine.port(), world_.now(), message);
@@ -202,8 +201,7 @@ void SimCluster::deliver(SimMachine& machine, const Message& message) {
     observer(machine, message);
 }
 
-// ---- moving
-// --------------------------------------------------------------------------------------
+// ---- moving ----
 
 std::optional<ConnectionId> SimCluster::connection_of(const SimClient& client) const {
   const auto found = connections_.find(client.tcp().config().local);
@@ -257,8 +255,7 @@ bool SimCluster::migrate_to_next(const SimClient& client) {
   return migrate(client, **(at + 1 == all.end() ? all.begin() : at + 1));
 }
 
-// ---- faults
-// --------------------------------------------------------------------------------------
+// ---- faults ----
 
 void SimCluster::crash(SimMachine& machine) {
   machine.crash();

@@ -166,8 +166,7 @@ INSTANTIATE_TEST_SUITE_P(Target, AfterGrant,
                                            Fault::kStopForLong),
                          [](const auto& param_info) { return to_string(param_info.param); });
 
-// ---- the way between the nodes
-// -------------------------------------------------------------------
+// ---- the way between the nodes ----
 
 TEST(Fabric, LossReorderingAndRepetitionBetweenNodesOnlyDelay) {
   for_each_seed(4, [](std::uint64_t seed) {
@@ -209,8 +208,7 @@ TEST(Fabric, HostsThatCannotReachEachOtherKeepTheirConnections) {
   });
 }
 
-// ---- placement
-// -----------------------------------------------------------------------------------
+// ---- placement ----
 
 TEST(Placement, PassesOverANodeThatIsDown) {
   for_each_seed(3, [](std::uint64_t seed) {

@@ -11,8 +11,7 @@
 namespace migd::sim {
 namespace {
 
-// ---- every k packets, on a path without faults
-// ---------------------------------------------------
+// ---- every k packets, on a path without faults ----
 
 class EveryPackets : public ::testing::TestWithParam<Scenario> {};
 
@@ -65,8 +64,7 @@ std::vector<Scenario> clean_scenarios() {
 INSTANTIATE_TEST_SUITE_P(Clean, EveryPackets, ::testing::ValuesIn(clean_scenarios()),
                          [](const auto& param_info) { return param_info.param.name; });
 
-// ---- at random moments, on bad paths
-// -------------------------------------------------------------
+// ---- at random moments, on bad paths ----
 
 struct Weather {
   std::string name;
@@ -108,8 +106,7 @@ INSTANTIATE_TEST_SUITE_P(
                                .reorder_delay = 4ms}}),
     [](const auto& param_info) { return param_info.param.name; });
 
-// ---- equal seeds, equal runs
-// ---------------------------------------------------------------------
+// ---- equal seeds, equal runs ----
 
 TEST(Simulator, EqualSeedsGiveEqualRuns) {
   Scenario scenario = echo_bulk(100'000);

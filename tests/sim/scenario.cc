@@ -163,8 +163,7 @@ Outcome expect_unseen(const Scenario& scenario) {
   return moved;
 }
 
-// ---- parts of scenarios
-// --------------------------------------------------------------------------
+// ---- parts of scenarios ----
 
 namespace {
 

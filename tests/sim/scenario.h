@@ -61,8 +61,7 @@ Outcome run(const Scenario& scenario, bool with_moves, const FlowCounts* control
 // outcome.
 Outcome expect_unseen(const Scenario& scenario);
 
-// ---- parts of scenarios
-// --------------------------------------------------------------------------
+// ---- parts of scenarios ----
 
 Scenario download(std::size_t responses = 1);
 Scenario upload(std::size_t body_bytes);

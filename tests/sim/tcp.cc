@@ -34,7 +34,7 @@ std::uint64_t Tcp::peer_offset(std::uint32_t seq) const {
   return static_cast<std::uint64_t>(static_cast<std::int64_t>(next) + distance);
 }
 
-// ---- sending ---------------------------------------------------------------------------------
+// ---- sending ----
 
 Segment Tcp::blank(std::uint64_t offset, std::uint8_t flags) {
   Segment segment;
@@ -134,7 +134,7 @@ void Tcp::on_ack_timer() {
   if (state_ == State::kOpen) send_ack();
 }
 
-// ---- using it --------------------------------------------------------------------------------
+// ---- using it ----
 
 void Tcp::connect() {
   state_ = State::kSynSent;
@@ -181,7 +181,7 @@ void Tcp::end(State state) {
   if (on_change_) on_change_();
 }
 
-// ---- receiving -------------------------------------------------------------------------------
+// ---- receiving ----
 
 void Tcp::on_segment(const Segment& segment) {
   ++counters_.segments_received;

@@ -12,7 +12,8 @@ inline FourTuple sample_tuple() {
 
 inline Bytes ramp(std::size_t size, std::size_t first = 0) {
   Bytes bytes(size);
-  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::uint8_t>((first + i) % 251);
+  for (std::size_t i = 0; i < size; ++i)
+    bytes[i] = static_cast<std::uint8_t>((first + i) % 251);
   return bytes;
 }
 

@@ -11,8 +11,7 @@
 namespace migd::channel::test {
 namespace {
 
-// ---- NumberWindow
-// --------------------------------------------------------------------------------
+// ---- NumberWindow ----
 
 TEST(NumberWindow, IsASetOfTheLatest) {
   constexpr std::uint64_t kRemembered = 256;
@@ -54,8 +53,7 @@ TEST(NumberWindow, RunsAreTheLatestFirstAndNeverTouch) {
   EXPECT_EQ(packets.runs(10), (std::vector<NumberRun>{{100'000, 100'000}}));
 }
 
-// ---- Train
-// ---------------------------------------------------------------------------------------
+// ---- Train ----
 
 class TrainTest : public ::testing::Test, public DatagramSender {
  protected:
@@ -101,8 +99,7 @@ TEST_F(TrainTest, NeverMoreThanItsBound) {
   EXPECT_EQ(all, expected);
 }
 
-// ---- RoundTrip, Congestion
-// -----------------------------------------------------------------------
+// ---- RoundTrip, Congestion ----
 
 TEST(RoundTrip, FollowsWhatIsMeasured) {
   RoundTrip round_trip(20ms);
@@ -168,8 +165,7 @@ TEST(Congestion, PacingLetsABurstGoAndThenHoldsTheRate) {
   EXPECT_LT(wait, 100us);
 }
 
-// ---- SentPackets
-// ---------------------------------------------------------------------------------
+// ---- SentPackets ----
 
 class SentPacketsTest : public ::testing::Test {
  protected:
@@ -227,8 +223,7 @@ TEST_F(SentPacketsTest, AcknowledgedTwiceCountsOnceAndNeverSentIsRefused) {
   EXPECT_FALSE(ack({{1, 400}}));
 }
 
-// ---- Outbox
-// --------------------------------------------------------------------------------------
+// ---- Outbox ----
 
 std::shared_ptr<OutMessage> message_of(std::size_t head, std::size_t body) {
   auto message = std::make_shared<OutMessage>();
@@ -297,8 +292,7 @@ TEST(Outbox, BytesCountUntilAllIsAcknowledged) {
   EXPECT_EQ(outbox.front(), nullptr);
 }
 
-// ---- Aead
-// ----------------------------------------------------------------------------------------
+// ---- Aead ----
 
 TEST(Aead, OpensWhatWasSealedAndNothingElse) {
   sim::SimRng rng(1);

@@ -109,8 +109,7 @@ TEST(Session, ComesUpAtHeavyLoss) {
   }
 }
 
-// ---- replays
-// -------------------------------------------------------------------------------------
+// ---- replays ----
 
 TEST(Session, ReplayOfEverythingDoesNothing) {
   VirtualNet net(6);
@@ -208,8 +207,7 @@ TEST(Session, ReplayedHellosOpenNothingAndAreAnsweredAtABoundedRate) {
   EXPECT_GT(net.node(1).refused("hello_rate"), 0u);
 }
 
-// ---- keys
-// ----------------------------------------------------------------------------------------
+// ---- keys ----
 
 TEST(Session, NoSessionForAWrongKey) {
   VirtualNet net(9);
@@ -353,8 +351,7 @@ TEST(Session, EndsWhenItsKeysAreUsedUpAndCannotBeReplaced) {
   EXPECT_EQ(net.node(1).downs[0].second, "its keys are used up");
 }
 
-// ---- versions
-// ------------------------------------------------------------------------------------
+// ---- versions ----
 
 TEST(Session, IncompatibleNodesSayWhy) {
   struct Case {

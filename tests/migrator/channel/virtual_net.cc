@@ -17,8 +17,7 @@ Bytes random_bytes(sim::SimRng& rng, std::size_t size) {
   return bytes;
 }
 
-// ---- Node
-// ----------------------------------------------------------------------------------------
+// ---- Node ----
 
 Node::Node(VirtualNet& net, ChannelOptions node_options, Tuning node_tuning, Endpoint address)
     : options(std::move(node_options)), tuning(node_tuning), net_(net), address_(address) {
@@ -86,8 +85,7 @@ void Node::send(const Endpoint& to, ByteView payload, std::size_t segment_size) 
   }
 }
 
-// ---- VirtualNet
-// ----------------------------------------------------------------------------------
+// ---- VirtualNet ----
 
 void VirtualNet::add_nodes(std::size_t n, const Tuning& tuning,
                            const std::function<void(ChannelOptions&)>& adjust) {
