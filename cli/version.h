@@ -1,3 +1,4 @@
+// The version that `migd --version` and the admin interface name; CMakeLists.txt sets it.
 #pragma once
 
 #include <string_view>

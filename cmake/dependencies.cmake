@@ -22,7 +22,8 @@ add_library(spdlog_lite INTERFACE)
 target_link_libraries(spdlog_lite INTERFACE PkgConfig::spdlog)
 
 # llhttp: Debian's node-llhttp ships the C sources; later distributions have a library.
-find_path(llhttp_include_dir llhttp.h PATHS /usr/share/include /usr/share PATH_SUFFIXES llhttp include/llhttp REQUIRED)
+find_path(llhttp_include_dir llhttp.h PATHS /usr/share/include /usr/share
+          PATH_SUFFIXES llhttp include/llhttp REQUIRED)
 find_path(llhttp_source_dir llhttp.c PATHS /usr/share/llhttp REQUIRED)
 add_library(llhttp STATIC ${llhttp_source_dir}/api.c ${llhttp_source_dir}/http.c
                           ${llhttp_source_dir}/llhttp.c)

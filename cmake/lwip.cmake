@@ -1,5 +1,5 @@
-# The library `lwip`: lwIP's TCP, copied from MIGD_LWIP_SOURCE_DIR, patched (stack/lwip/patches), and
-# built with our options on our IP layer (stack/lwip). The source itself is never changed.
+# The library `lwip`: lwIP's TCP, copied from MIGD_LWIP_SOURCE_DIR, patched (stack/lwip/patches),
+# and built with our options on our IP layer (stack/lwip). The source itself is never changed.
 if(NOT EXISTS ${MIGD_LWIP_SOURCE_DIR}/src/core/tcp.c)
   message(FATAL_ERROR
     "MIGD_LWIP_SOURCE_DIR is '${MIGD_LWIP_SOURCE_DIR}', which holds no lwIP source. "
@@ -7,14 +7,15 @@ if(NOT EXISTS ${MIGD_LWIP_SOURCE_DIR}/src/core/tcp.c)
 endif()
 find_program(PATCH_PROGRAM patch REQUIRED)
 
-set(lwip_sources core/tcp.c core/tcp_in.c core/tcp_out.c core/pbuf.c core/mem.c core/memp.c core/def.c
-                 core/ipv4/ip4_addr.c core/ipv6/ip6_addr.c)
+set(lwip_sources core/tcp.c core/tcp_in.c core/tcp_out.c core/pbuf.c core/mem.c core/memp.c
+                 core/def.c core/ipv4/ip4_addr.c core/ipv6/ip6_addr.c)
 set(lwip_copy ${CMAKE_BINARY_DIR}/lwip)
 
 # What the copy depends on. A changed patch configures again, and only then is the copy renewed.
 file(GLOB lwip_patches CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/stack/lwip/patches/*.patch)
 list(SORT lwip_patches)
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${lwip_patches} ${CMAKE_CURRENT_LIST_FILE})
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+             ${lwip_patches} ${CMAKE_CURRENT_LIST_FILE})
 file(SHA256 ${CMAKE_CURRENT_LIST_FILE} lwip_key)
 set(lwip_key "${MIGD_LWIP_SOURCE_DIR} ${lwip_key}")
 foreach(patch IN LISTS lwip_patches)
@@ -39,7 +40,8 @@ if(NOT lwip_done STREQUAL lwip_key)
   foreach(patch IN LISTS lwip_patches)
     execute_process(
       COMMAND ${PATCH_PROGRAM} --batch --forward --fuzz=0 --no-backup-if-mismatch -p1 -i ${patch}
-      WORKING_DIRECTORY ${lwip_copy} OUTPUT_VARIABLE output ERROR_VARIABLE output RESULT_VARIABLE failed)
+      WORKING_DIRECTORY ${lwip_copy} OUTPUT_VARIABLE output ERROR_VARIABLE output
+      RESULT_VARIABLE failed)
     if(failed)
       message(FATAL_ERROR "${patch} does not apply to ${MIGD_LWIP_SOURCE_DIR}:\n${output}")
     endif()

@@ -3,11 +3,13 @@ add_library(migd_warnings INTERFACE)
 target_compile_options(migd_warnings INTERFACE
   -Wall -Wextra -Werror -Wswitch-enum -Wshadow -Wnon-virtual-dtor -Wold-style-cast)
 
-# RelWithDebInfo without NDEBUG: assertions of lwIP stay on, they cost one connection when they fail.
+# RelWithDebInfo without NDEBUG: assertions of lwIP stay on, they cost one connection when they
+# fail.
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
 set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g1")
 
 if(MIGD_SANITIZE)
-  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all
+                      -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 endif()

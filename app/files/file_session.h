@@ -1,3 +1,5 @@
+// The file server's half of HTTP: GET and HEAD, answered from a folder; a body in the middle of its
+// transmission moves with its connection.
 #pragma once
 
 #include <optional>

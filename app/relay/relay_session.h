@@ -1,3 +1,5 @@
+// One relayed connection: its bytes to and from a server of this machine, and when between the two
+// the connection can move: nothing is held here, and the server is not in the middle of an answer.
 #pragma once
 
 #include <memory>

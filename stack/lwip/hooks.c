@@ -58,8 +58,8 @@ u16_t nd6_get_destination_mtu(const ip6_addr_t *addr, struct netif *netif) {
   return netif->mtu;
 }
 
-err_t ip4_output_if(struct pbuf *p, const ip4_addr_t *src, const ip4_addr_t *dest, u8_t ttl, u8_t tos,
-                    u8_t proto, struct netif *netif) {
+err_t ip4_output_if(struct pbuf *p, const ip4_addr_t *src, const ip4_addr_t *dest, u8_t ttl,
+                    u8_t tos, u8_t proto, struct netif *netif) {
   ip_addr_t source = IPADDR4_INIT(src->addr), destination = IPADDR4_INIT(dest->addr);
   LWIP_UNUSED_ARG(proto);
   LWIP_UNUSED_ARG(netif);

@@ -1,5 +1,5 @@
-/* How lwIP is built for migd: its TCP alone, on our own IP layer (hooks.c), without timers, sockets,
- * pools, reassembly, ICMP and checksums; those are ours or not wanted. */
+/* How lwIP is built for migd: its TCP alone, on our own IP layer (hooks.c), without timers,
+ * sockets, pools, reassembly, ICMP and checksums; those are ours or not wanted. */
 #ifndef MIGD_LWIPOPTS_H
 #define MIGD_LWIPOPTS_H
 
@@ -48,7 +48,7 @@
 /* TCP. Windows and buffers are run-time values of the connection that is being served. */
 #define LWIP_TCP 1
 #define TCP_TTL 64
-#define TCP_MSS 65280 /* the MTU of the link is what limits it; leaves room for headers in 16 bits */
+#define TCP_MSS 65280 /* the link's MTU is what limits it; leaves room for headers in 16 bits */
 #define TCP_MSS_MIN 88 /* a peer that announces less is taken for one that announced this */
 #define LWIP_WND_SCALE 1
 #define TCP_WND (migd_lwip.receive_window)

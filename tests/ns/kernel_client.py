@@ -2,8 +2,8 @@
 
   kernel_client.py echo   ADDRESS PORT LOCAL_PORT ROUNDS PAUSE_MS   ping-pong of ramp pieces
   kernel_client.py bulk   ADDRESS PORT LOCAL_PORT BYTES             full-duplex ramp through echo
-  kernel_client.py half   ADDRESS PORT LOCAL_PORT BYTES PAUSE_MS    sends all, FIN, then reads slowly through a small buffer
-  kernel_client.py source ADDRESS PORT LOCAL_PORT BYTES PAUSE_MS    reads a ramp that the server makes
+  kernel_client.py half   ADDRESS PORT LOCAL_PORT BYTES PAUSE_MS    sends all, FIN; reads slowly
+  kernel_client.py source ADDRESS PORT LOCAL_PORT BYTES PAUSE_MS    reads the server's ramp
 """
 import json
 import select

@@ -123,8 +123,9 @@ def test_a_target_that_dies_before_the_grant_costs_nothing(lab, attached):
     target = lab.next_host(owner)
     address = next(n["tunnel_address"][0] for n in lab.status["nodes"] if n["name"] == target)
     if attached:
-        lab.run("router", "nft", "add table ip lost; add chain ip lost f { type filter hook forward "
-                f"priority 0; }}; add rule ip lost f ip saddr {address} udp dport 7946 drop")
+        lab.run("router", "nft", "add table ip lost; add chain ip lost f "
+                "{ type filter hook forward priority 0; }; add rule ip lost f "
+                f"ip saddr {address} udp dport 7946 drop")
     else:
         lab.signal(target, "STOP")
     try:
