@@ -14,7 +14,7 @@ std::uint8_t option_flags(const tcp_pcb& pcb) {
 }
 
 std::size_t payload_max(const tcp_pcb& pcb) {
-  return pcb.mss - std::size_t{LWIP_TCP_OPT_LENGTH(option_flags(pcb))};
+  return pcb.mss - static_cast<std::size_t>(LWIP_TCP_OPT_LENGTH(option_flags(pcb)));
 }
 
 void append(tcp_seg*& queue, tcp_seg* segment) {

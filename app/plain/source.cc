@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 
 #include "app/plain/plain.h"
 #include "app/plain/plain_application.h"
@@ -9,15 +8,18 @@ namespace {
 
 constexpr std::size_t kStepBytes = 64u << 10;
 
-// Long enough that a full step can start anywhere in the period.
-const std::array<std::uint8_t, kStepBytes + kRampPeriod>& ramp() {
-  static const auto bytes = [] {
-    std::array<std::uint8_t, kStepBytes + kRampPeriod> made;
-    for (std::size_t i = 0; i < made.size(); ++i) {
-      made[i] = static_cast<std::uint8_t>(i % kRampPeriod);
-    }
-    return made;
-  }();
+// Long enough that a full step can start anywhere in the period. No lambda: the compiler would take
+// it for constexpr, and spend a second on running it.
+Bytes make_ramp() {
+  Bytes made(kStepBytes + kRampPeriod);
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    made[i] = static_cast<std::uint8_t>(i % kRampPeriod);
+  }
+  return made;
+}
+
+const Bytes& ramp() {
+  static const Bytes bytes = make_ramp();
   return bytes;
 }
 

@@ -7,12 +7,12 @@
 namespace migd {
 namespace {
 
-constexpr Presence kOptional = Presence::kOptional;
-constexpr Presence kRequired = Presence::kRequired;
+using enum Presence;
 constexpr std::string_view kTargetExpected = "\"node:NAME\" or \"pool:NAME\"";
 
 std::vector<std::string> names_of(const std::map<std::string, NodeInfo>& nodes) {
   std::vector<std::string> names;
+  names.reserve(nodes.size());
   for (const auto& [name, node] : nodes)
     names.push_back(name);
   return names;
@@ -68,10 +68,10 @@ class ServiceReader {
                           owner->second + "'");
     }
     if (!draft_.config.node.self.tunnel(vip.address.family())) {
+      const std::string family = vip.address.is_v4() ? "IPv4" : "IPv6";
       table_.complain(place, "vip",
-                      std::string("expected an address of a family that tunnel.address has, it has "
-                                  "no ") +
-                          (vip.address.is_v4() ? "IPv4" : "IPv6") + " address");
+                      "expected an address of a family that tunnel.address has, it has no " +
+                          family + " address");
     }
     claim(draft_, table_, place, "vip", "the VIP " + vip.to_string(), "service " + service_.name);
   }

@@ -50,6 +50,17 @@ def test_includes_go_only_leftward():
     assert not wrong, "\n".join(wrong)
 
 
+def test_a_source_includes_its_own_header_first():
+    wrong = []
+    for path in sources(*ORDER, "tests"):
+        name = str(path.relative_to(ROOT))
+        included = re.findall(r'^#\s*include\s+["<]([^">]+)', path.read_text(), re.MULTILINE)
+        if path.suffix == ".cc" and path.with_suffix(".h").is_file():
+            if included[:1] != [name[:-len("cc")] + "h"]:
+                wrong.append(name)
+    assert not wrong, "\n".join(wrong)
+
+
 def test_only_base_uv_sees_libuv():
     wrong = offenders(sources(*ORDER), r"#\s*include\s+<uv\.h>",
                       lambda path: path.parts[:2] == ("base", "uv"))
@@ -92,6 +103,14 @@ def test_form(path):
     if path.suffix in (".h",) and not str(name).startswith("stack/lwip/"):
         assert text and text[0].startswith("//"), f"{name}: says nothing about its purpose on top"
         assert "#pragma once" in text, f"{name}: no include guard"
+
+
+def test_clang_format_would_change_nothing():
+    files = [str(path.relative_to(ROOT)) for path in sources(*ORDER, "tests", "bench")
+             if path.relative_to(ROOT).parts[:2] != ("stack", "lwip")]
+    done = subprocess.run(["clang-format", "--dry-run", "-Werror", *files], cwd=ROOT,
+                          stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_nothing_of_this_machine():
