@@ -119,6 +119,7 @@ void io_tcp(Io& io, Tcp& t) {
   io.seq(t.send_wl2);
   io.u8(t.send_scale);
   io.u32(t.send_in_flight);
+  io.u32(t.send_lost);
   io.optional_seq(t.fin_sequence);
   io.u32(t.send_buffer_limit);
   io.seq(t.receive_next);

@@ -2,14 +2,16 @@
 // a head of at most a few hundred bytes, big-endian; STATE alone has a body, the blob, sealed from
 // source to target. Every one of them is idempotent by the tenure it names.
 //
+// clang-format off
 //   kind            head
 //   STATE           tenure(20) source(2) target(2) forwarder(2) flow(4) own_flow(4)
-//                   four-tuple                                                            + blob
+//                   four-tuple                        + blob
 //   READY           tenure(20)
-//   REFUSE          tenure(20) reason(text)                  the target never activated it, and
-//   won't GRANT           tenure(20) ACTIVE          tenure(20) silent(8) nanoseconds from attach
-//   to activation ABORT           tenure(20) reason(text)                  the source keeps it
-//   BARRIER         tenure(20) forwarder(2)                  nothing older follows on this path
+//   REFUSE          tenure(20) reason(text)           the target never activated it, and won't
+//   GRANT           tenure(20)
+//   ACTIVE          tenure(20) silent(8)              nanoseconds from attach to activation
+//   ABORT           tenure(20) reason(text)           the source keeps it
+//   BARRIER         tenure(20) forwarder(2)           nothing older follows on this path
 //   MAP             tenure(20) owner(2) flow(4) four-tuple
 //   UNMAP           tenure(20) four-tuple
 //   LEASE_REQUEST   -
@@ -17,10 +19,11 @@
 //   LOCATE          query(8) prefix(text)
 //   LOCATED         query(8) n(1) n * { tenure(20) here(1) next_owner(2) }
 //   ORDER           request(8) connection(16) target(2) timeout(8)
-//   ORDER_RESULT    request(8) outcome(1) tenure(20) source(2) target(2) blob(4) stages(8*9)
-//   reason(text)
+//   ORDER_RESULT    request(8) outcome(1) tenure(20) source(2) target(2) blob_bytes(4)
+//                   stages(8*8) reason(text)          nanoseconds; all ones: never reached
+// clang-format on
 //
-// tenure: connection id (16), epoch (4). text: length (1), bytes.
+// tenure: connection id (16), epoch (4). text: length (1), bytes. four-tuple: base/address.h.
 #pragma once
 
 #include <array>

@@ -38,6 +38,8 @@ TEST(Blob, AChangeOfAnyFieldChangesTheBytes) {
   EXPECT_TRUE(changed([](B& b) { b.tcp.send_window_max += 1; }));
   EXPECT_TRUE(changed([](B& b) { b.tcp.send_wl1 += 1; }));
   EXPECT_TRUE(changed([](B& b) { b.tcp.send_wl2 += 1; }));
+  EXPECT_TRUE(changed([](B& b) { b.tcp.send_lost += 1; }));
+  EXPECT_TRUE(changed([](B& b) { b.tcp.timer_waited += 1ms; }));
   EXPECT_TRUE(changed([](B& b) { b.tcp.fin_sequence = SeqNum(9); }));
   EXPECT_TRUE(changed([](B& b) { b.tcp.announced_right_edge += 1; }));
   EXPECT_TRUE(changed([](B& b) { b.tcp.peer_fin_received = false; }));

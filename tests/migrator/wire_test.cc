@@ -2,40 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/support/sample_blob.h"
+#include "tests/support/sample_messages.h"
 
 namespace migd::wire {
 namespace {
 
-const Tenure kTenure{{NodeId{3}, Boot{0xabcdef012345}, 99}, Epoch{7}};
+using testing::kTenure;
 
-// One of each kind, every field set.
 std::vector<Message> samples() {
-  MigrationFinished finished;
-  finished.request = 12;
-  finished.tenure = kTenure;
-  finished.source = NodeId{1};
-  finished.target = NodeId{2};
-  finished.outcome = MigrationOutcome::kRefused;
-  finished.reason = "app_busy";
-  finished.blob_bytes = 1234;
-  finished.stage_at[2] = Duration(55us);
-  return {State{kTenure, NodeId{1}, NodeId{2}, NodeId{4}, FlowId{0x01020304}, FlowId{9},
-                testing::sample_tuple()},
-          Ready{kTenure},
-          Refuse{kTenure, "tuple_in_use"},
-          Grant{kTenure},
-          Active{kTenure, 42us},
-          Abort{kTenure, "timed_out"},
-          Barrier{kTenure, NodeId{4}},
-          Map{kTenure, NodeId{2}, FlowId{5}, testing::sample_tuple()},
-          Unmap{kTenure, testing::sample_tuple()},
-          LeaseRequest{},
-          Lease{100, 4096, {1, 2, 3}},
-          Locate{8, "00ff"},
-          Located{8, {{kTenure, true, NodeId{}}, {kTenure, false, NodeId{9}}}},
-          Order{13, kTenure.connection, NodeId{2}, 5s},
-          OrderResult{finished}};
+  return testing::sample_messages();
 }
 
 TEST(Wire, EveryKindSurvives) {

@@ -6,7 +6,7 @@ import struct
 
 from scapy.all import (
     IP, TCP, UDP, BitField, ByteField, ConditionalField, FieldLenField, FlagsField, IntField,
-    IP6Field, IPField, IPv6, LongField, Packet, PacketListField, ShortField, StrFixedLenField,
+    FieldListField, IP6Field, IPField, IPv6, LongField, Packet, PacketListField, ShortField, StrFixedLenField,
     StrLenField, XIntField, XLongField, XShortField, bind_layers)
 
 GUE_PORT = 6080
@@ -229,3 +229,252 @@ def session_secrets(low, high, cipher, shared, low_to_high, high_to_low):
     names[11] |= 1
     return bytes(names) + b"".join(_derive(key, b"migd channel session 1", text, 64)
                                    for key in (low_to_high, high_to_low))
+
+
+# ---- migrator/wire.h: the messages of a migration ----------------------------------------------
+
+UNREACHED = 2**64 - 1  # a stage of an ORDER_RESULT that the migration never came to
+
+
+def _tenure():
+    return [ShortField("node", 0), BitField("boot", 0, 48), LongField("counter", 0),
+            IntField("epoch", 0)]
+
+
+def _four_tuple():
+    def family(number):
+        return lambda packet: packet.family == number
+    return [ByteField("family", 4),
+            ConditionalField(IPField("local", "0.0.0.0"), family(4)),
+            ConditionalField(IP6Field("local6", "::"), family(6)),
+            ShortField("local_port", 0),
+            ConditionalField(IPField("peer", "0.0.0.0"), family(4)),
+            ConditionalField(IP6Field("peer6", "::"), family(6)),
+            ShortField("peer_port", 0)]
+
+
+def _text(name):
+    return [FieldLenField(name + "_size", None, length_of=name, fmt="B"),
+            StrLenField(name, b"", length_from=lambda packet: getattr(packet, name + "_size"))]
+
+
+class MigdState(Packet):
+    name = "migd STATE"
+    fields_desc = [*_tenure(), ShortField("source", 0), ShortField("target", 0),
+                   ShortField("forwarder", 0), XIntField("flow", 0), XIntField("own_flow", 0),
+                   *_four_tuple()]
+
+
+class MigdReady(Packet):
+    name = "migd READY"
+    fields_desc = _tenure()
+
+
+class MigdRefuse(Packet):
+    name = "migd REFUSE"
+    fields_desc = [*_tenure(), *_text("reason")]
+
+
+class MigdGrant(Packet):
+    name = "migd GRANT"
+    fields_desc = _tenure()
+
+
+class MigdActive(Packet):
+    name = "migd ACTIVE"
+    fields_desc = [*_tenure(), LongField("silent", 0)]
+
+
+class MigdAbort(Packet):
+    name = "migd ABORT"
+    fields_desc = [*_tenure(), *_text("reason")]
+
+
+class MigdBarrier(Packet):
+    name = "migd BARRIER"
+    fields_desc = [*_tenure(), ShortField("forwarder", 0)]
+
+
+class MigdMap(Packet):
+    name = "migd MAP"
+    fields_desc = [*_tenure(), ShortField("owner", 0), XIntField("flow", 0), *_four_tuple()]
+
+
+class MigdUnmap(Packet):
+    name = "migd UNMAP"
+    fields_desc = [*_tenure(), *_four_tuple()]
+
+
+class MigdLeaseRequest(Packet):
+    name = "migd LEASE_REQUEST"
+    fields_desc = []
+
+
+class MigdLease(Packet):
+    name = "migd LEASE"
+    fields_desc = [IntField("first", 0), IntField("count", 0), StrFixedLenField("key", b"", 16)]
+
+
+class MigdLocate(Packet):
+    name = "migd LOCATE"
+    fields_desc = [LongField("query", 0), *_text("prefix")]
+
+
+class MigdMatch(Packet):
+    name = "migd match of LOCATED"
+    fields_desc = [*_tenure(), ByteField("here", 0), ShortField("next_owner", 0)]
+
+    def extract_padding(self, payload):
+        return b"", payload
+
+
+class MigdLocated(Packet):
+    name = "migd LOCATED"
+    fields_desc = [
+        LongField("query", 0),
+        FieldLenField("n", None, count_of="matches", fmt="B"),
+        PacketListField("matches", [], MigdMatch, count_from=lambda packet: packet.n),
+    ]
+
+
+class MigdOrder(Packet):
+    name = "migd ORDER"
+    fields_desc = [LongField("request", 0), *_tenure()[:3], ShortField("target", 0),
+                   LongField("timeout", 0)]
+
+
+class MigdOrderResult(Packet):
+    name = "migd ORDER_RESULT"
+    fields_desc = [
+        LongField("request", 0), ByteField("outcome", 0), *_tenure(), ShortField("source", 0),
+        ShortField("target", 0), IntField("blob_bytes", 0),
+        FieldListField("stages", [], XLongField("at", 0), count_from=lambda packet: 8),
+        *_text("reason"),
+    ]
+
+
+# ---- migrator/blob.h: the state of a connection ------------------------------------------------
+
+
+class MigdBlobIdentity(Packet):
+    name = "migd blob: identity"
+    fields_desc = [*_tenure(), ShortField("source", 0), *_text("service"),
+                   *_text("application")]
+
+
+class MigdBlobTuple(Packet):
+    name = "migd blob: four-tuple"
+    fields_desc = _four_tuple()
+
+
+class MigdBlobTcp(Packet):
+    """Times in nanoseconds."""
+    name = "migd blob: TCP"
+    fields_desc = [
+        ByteField("state", 1),
+        XIntField("send_unacknowledged", 0), XIntField("send_next", 0),
+        IntField("send_window", 0), IntField("send_window_max", 0),
+        XIntField("send_wl1", 0), XIntField("send_wl2", 0), ByteField("send_scale", 0),
+        IntField("send_in_flight", 0), IntField("send_lost", 0),
+        ByteField("fin_set", 0), XIntField("fin_sequence", 0), IntField("send_buffer_limit", 0),
+        XIntField("receive_next", 0), XIntField("announced_right_edge", 0),
+        ByteField("receive_scale", 0), IntField("receive_window_limit", 0),
+        ByteField("peer_fin_received", 0), ByteField("ack_pending", 0),
+        ShortField("mss", 0), ByteField("window_scaling", 0), ByteField("timestamps", 0),
+        ByteField("sack", 0), XIntField("ts_recent", 0), XIntField("ts_last_ack_sent", 0),
+        LongField("ts_recent_age", 0), IntField("ts_clock", 0), LongField("ts_clock_part", 0),
+        ByteField("rtt_known", 0), LongField("srtt", 0), LongField("rttvar", 0),
+        LongField("rto", 0), LongField("timer_waited", 0), ByteField("retransmissions", 0),
+        ByteField("duplicate_acks", 0), IntField("cwnd", 0), IntField("ssthresh", 0),
+        IntField("cwnd_bytes_acked", 0), ByteField("in_fast_recovery", 0),
+        ByteField("in_rto_recovery", 0), XIntField("recovery_end", 0),
+        ByteField("persist_backoff", 0), ByteField("persist_probes", 0),
+        ByteField("keepalive", 0), LongField("keepalive_idle", 0),
+        LongField("keepalive_interval", 0), IntField("keepalive_count", 0),
+        ByteField("keepalive_probes_sent", 0), LongField("idle", 0),
+        LongField("time_in_state", 0), ByteField("no_delay", 1), ByteField("read_closed", 0),
+        ByteField("write_closed", 0), ByteField("traffic_class", 0), ByteField("hop_limit", 64),
+        LongField("bytes_in", 0), LongField("bytes_out", 0), LongField("age", 0),
+        IntField("retransmitted_segments", 0),
+    ]
+
+
+class MigdBlobRange(Packet):
+    name = "migd blob: range out of order"
+    fields_desc = [XIntField("first", 0), ByteField("fin", 0),
+                   FieldLenField("size", None, length_of="data", fmt="I"),
+                   StrLenField("data", b"", length_from=lambda packet: packet.size)]
+
+    def extract_padding(self, payload):
+        return b"", payload
+
+
+class MigdBlobRanges(Packet):
+    name = "migd blob: ranges out of order"
+    fields_desc = [PacketListField("ranges", [], MigdBlobRange)]
+
+
+class MigdBlobSackBlock(Packet):
+    name = "migd blob: SACK block"
+    fields_desc = [XIntField("left", 0), XIntField("right", 0)]
+
+    def extract_padding(self, payload):
+        return b"", payload
+
+
+class MigdBlobSackBlocks(Packet):
+    name = "migd blob: SACK blocks"
+    fields_desc = [PacketListField("blocks", [], MigdBlobSackBlock)]
+
+
+class MigdBlobMove(Packet):
+    name = "migd blob: past move"
+    fields_desc = [ShortField("source", 0), ShortField("target", 0), IntField("epoch", 0),
+                   LongField("age", 0)]
+
+    def extract_padding(self, payload):
+        return b"", payload
+
+
+class MigdBlobMoves(Packet):
+    name = "migd blob: past moves"
+    fields_desc = [PacketListField("moves", [], MigdBlobMove)]
+
+
+class MigdBlobSection(Packet):
+    """The value is the payload: bytes for 4 (to send), 5 (unread) and 8 (of the application)."""
+    name = "migd blob: section"
+    fields_desc = [ByteField("type", 0), FlagsField("flags", 0x80, 8, "0123456M"),
+                   IntField("size", None)]
+
+    def post_build(self, header, payload):
+        if self.size is None:
+            header = header[:2] + struct.pack(">I", len(payload))
+        return header + payload
+
+    def extract_padding(self, payload):
+        return payload[:self.size], payload[self.size:]
+
+
+for _number, _layer in {1: MigdBlobIdentity, 2: MigdBlobTuple, 3: MigdBlobTcp, 6: MigdBlobRanges,
+                        7: MigdBlobSackBlocks, 9: MigdBlobMoves}.items():
+    bind_layers(MigdBlobSection, _layer, type=_number)
+
+
+class MigdBlob(Packet):
+    name = "migd blob"
+    fields_desc = [StrFixedLenField("magic", b"MIGB", 4), ShortField("version", 1),
+                   ShortField("compatible", 1), PacketListField("sections", [], MigdBlobSection)]
+
+
+def blob(identity, four_tuple, tcp, *, data=b"", unread=b"", ranges=(), sack=(), state=b"",
+         moves=()):
+    """A blob with every section, in the order in which they are written."""
+    values = [MigdBlobSection() / identity, MigdBlobSection() / four_tuple,
+              MigdBlobSection() / tcp, MigdBlobSection(type=4) / data,
+              MigdBlobSection(type=5) / unread,
+              MigdBlobSection() / MigdBlobRanges(ranges=list(ranges)),
+              MigdBlobSection() / MigdBlobSackBlocks(blocks=list(sack)),
+              MigdBlobSection(type=8) / state,
+              MigdBlobSection(flags=0) / MigdBlobMoves(moves=list(moves))]
+    return MigdBlob(sections=values)

@@ -62,6 +62,23 @@ def test_scapy_takes_it_apart_and_together(path):
     assert bytes(packet).hex() == expected.hex()
 
 
+def _leftovers(packet):
+    """The classes in the packet that hold bytes which no field took."""
+    while packet:
+        yield from (inner for field in packet.packetfields if field.islist
+                    for part in packet.getfieldval(field.name) for inner in _leftovers(part))
+        if isinstance(packet.payload, scapy.all.Raw):
+            yield type(packet).__name__, packet.getfieldval("type")
+        packet = packet.payload
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("blob_*.hex")), ids=lambda path: path.stem)
+def test_every_section_of_a_blob_is_understood(path):
+    _, raw = load(path)
+    left = list(_leftovers(migd_layers.MigdBlob(raw)))
+    assert set(left) <= {("MigdBlobSection", number) for number in (4, 5, 8)}
+
+
 def test_a_wrong_vector_would_be_noticed(tmp_path):
     path = next(p for p in vectors() if p.stem.startswith("gue"))
     expression, expected = load(path)

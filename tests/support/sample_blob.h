@@ -36,6 +36,7 @@ inline ConnectionBlob sample_blob() {
   t.send_scale = 7;
   t.send_data = ramp(300);
   t.send_in_flight = 100;
+  t.send_lost = 30;
   t.send_buffer_limit = 1 << 18;
   t.receive_next = SeqNum(5001);
   t.announced_right_edge = SeqNum(5001 + 60000);
@@ -54,10 +55,12 @@ inline ConnectionBlob sample_blob() {
   t.ts_last_ack_sent = SeqNum(5001);
   t.ts_recent_age = 12ms;
   t.ts_clock = 777 * 64;
+  t.ts_clock_part = 5us;
   t.rtt_known = true;
   t.srtt = 3ms;
   t.rttvar = 1ms;
   t.rto = 200ms;
+  t.timer_waited = 7ms;
   t.retransmissions = 1;
   t.duplicate_acks = 2;
   t.cwnd = 14480;
