@@ -42,7 +42,7 @@ std::uint16_t native_sum(ByteView bytes) {
 
 std::uint32_t checksum_add(std::uint32_t sum, ByteView bytes) {
   const std::uint16_t native = native_sum(bytes);
-  const std::uint16_t big = static_cast<std::uint16_t>(native << 8 | native >> 8);
+  const auto big = static_cast<std::uint16_t>(native << 8 | native >> 8);
   return checksum_fold(sum) + std::uint32_t{big};
 }
 

@@ -230,7 +230,7 @@ void complete_l4_checksum(const IpHeader& ip, MutableBytes packet) {
   const std::size_t at = udp ? UdpView::kChecksumOffset : TcpView::kChecksumOffset;
   MIGD_CHECK(at + 2 <= l4.size());
   store_u16(&l4[at], 0);
-  std::uint16_t field = static_cast<std::uint16_t>(~l4_sum(ip, l4));
+  auto field = static_cast<std::uint16_t>(~l4_sum(ip, l4));
   if (udp && field == 0) field = 0xffff;  // zero would mean that there is none
   store_u16(&l4[at], field);
 }

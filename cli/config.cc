@@ -8,7 +8,7 @@ namespace migd {
 namespace {
 
 constexpr std::size_t kFileMax = 1u << 20;
-constexpr int kVersion = 1;
+constexpr int kConfigVersion = 1;
 
 // What others refer to comes first: names before the pools that list them.
 void read_document(TableReader& root, Draft& draft) {
@@ -16,7 +16,7 @@ void read_document(TableReader& root, Draft& draft) {
   const auto with = [&draft](auto read) {
     return [&draft, read](TableReader& table) { read(table, draft); };
   };
-  root.integer("config_version", kRequired, kVersion, kVersion);
+  root.integer("config_version", kRequired, kConfigVersion, kConfigVersion);
   root.table("node", kRequired, with(read_node));
   root.table("tunnel", kRequired, with(read_tunnel));
   root.tables("peer", with(read_peer));

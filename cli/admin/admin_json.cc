@@ -6,20 +6,14 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <nlohmann/json.hpp>
 
 #include "cli/config.h"
 #include "cli/config/units.h"
+#include "cli/json.h"
 #include "cli/version.h"
 
 namespace migd {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 Json json_of(const Roles& roles) {
   Json names = Json::array();
@@ -87,7 +81,7 @@ Json json_of(const MessageField& field, const NodeNames& names) {
                                  std::string_view("peer")};
   constexpr std::array kTruths = {std::string_view("restored"), std::string_view("draining")};
   if (is_number(field.key)) {
-    const Json number = Json::parse(field.value, nullptr, false);
+    Json number = Json::parse(field.value, nullptr, false);
     if (number.is_number_integer()) return number;
   }
   if (one_of(field.key, kTruths)) return field.value == "true";
@@ -99,7 +93,7 @@ Json json_of(const MessageField& field, const NodeNames& names) {
   return field.value;
 }
 
-Result<void> read_migrate(const Json& json, MigrateCommand& command) {
+Result<void> read_migrate_command(const Json& json, MigrateCommand& command) {
   const auto wrong = [](std::string_view key, std::string_view expected) {
     return fail(ErrorCode::kInvalidArgument, fmt::format("{}: expected {}", key, expected));
   };
@@ -221,7 +215,7 @@ Result<MigrateCommand> parse_migrate_command(std::string_view text, Duration def
   }
   MigrateCommand command;
   command.timeout = default_timeout;
-  if (const Result<void> read = read_migrate(json, command); !read) {
+  if (const Result<void> read = read_migrate_command(json, command); !read) {
     return tl::unexpected(read.error());
   }
   return command;

@@ -175,11 +175,11 @@ Result<void> AdminClient::lines(std::string_view path,
   parser.on_body = [&](std::string_view bytes) {
     if (parser.status() == 200) cutter.input(bytes);
   };
-  const Result<void> done =
-      channel.connect(socket_path_)
-          .and_then([&] { return channel.send(request_text("GET", path, "")); })
-          .and_then(
-              [&] { return read_response(channel, parser, [&] { return !cutter.wanted(); }); });
+  Result<void> done = channel.connect(socket_path_)
+                          .and_then([&] { return channel.send(request_text("GET", path, "")); })
+                          .and_then([&] {
+                            return read_response(channel, parser, [&] { return !cutter.wanted(); });
+                          });
   if (!done || !cutter.wanted()) return done;
   if (parser.status() != 200) {
     return fail(ErrorCode::kProtocol, fmt::format("the daemon answered {}", parser.status()));

@@ -3,21 +3,15 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <nlohmann/json.hpp>
 
 #include "cli/commands/table.h"
 #include "cli/config/complaints.h"
 #include "cli/config/units.h"
+#include "cli/json.h"
 #include "cli/version.h"
 
 namespace migd {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 // A field of an object, or what stands for one that is not there.
 std::string text(const Json& object, std::string_view key) {

@@ -37,7 +37,7 @@ std::string Table::to_string() const {
 
 std::string human_bytes(std::uint64_t bytes) {
   if (bytes < 1024) return std::to_string(bytes);
-  double value = static_cast<double>(bytes);
+  auto value = static_cast<double>(bytes);
   std::size_t unit = 0;
   for (; value >= 1024 && unit < 5; ++unit)
     value /= 1024;

@@ -10,7 +10,7 @@
 namespace migd {
 namespace {
 
-constexpr Presence kRequired = Presence::kRequired;
+using enum Presence;
 
 std::string read_name(TableReader& table, Draft& draft) {
   const auto name = table.text("name", kRequired, kNameExpected);

@@ -8,8 +8,7 @@
 namespace migd {
 namespace {
 
-constexpr Presence kOptional = Presence::kOptional;
-constexpr Presence kRequired = Presence::kRequired;
+using enum Presence;
 constexpr std::uint64_t kBufferMin = 4u << 10;
 
 std::string read_device(TableReader& link, std::string_view key) {

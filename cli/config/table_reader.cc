@@ -13,17 +13,17 @@ std::string join(std::string_view table, std::string_view key) {
   return table.empty() ? std::string(key) : std::string(table) + "." + std::string(key);
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   return "'" + std::string(text) + "'";
 }
 
 std::string hint(std::string_view name, const std::vector<std::string>& known) {
   const auto meant = nearest(name, known);
-  return meant ? ", did you mean " + quoted(*meant) + "?" : "";
+  return meant ? ", did you mean " + in_quotes(*meant) + "?" : "";
 }
 
 std::string as_written(const DocumentValue& value) {
-  if (value.kind == DocumentValue::Kind::kString) return quoted(value.text);
+  if (value.kind == DocumentValue::Kind::kString) return in_quotes(value.text);
   if (value.kind == DocumentValue::Kind::kInteger) return std::to_string(value.integer);
   if (value.kind == DocumentValue::Kind::kFloat) return fmt::to_string(value.number);
   return std::string(to_string(value.kind));
@@ -67,8 +67,8 @@ void TableReader::complain_reference(Place place, std::string_view key, std::str
 void TableReader::complain_unknown(const Placed<std::string>& name, std::string_view key,
                                    std::string_view what, const std::vector<std::string>& known) {
   complain_reference(name.place, key,
-                     "expected the name of " + std::string(what) + ", got " + quoted(name.value) +
-                         hint(name.value, known));
+                     "expected the name of " + std::string(what) + ", got " +
+                         in_quotes(name.value) + hint(name.value, known));
 }
 
 void TableReader::only_with(std::string_view key, std::string_view condition) {

@@ -80,7 +80,7 @@ class NumberWindow {
     const std::uint64_t most = last - oldest + 1;
     std::uint64_t run = 0;
     while (run < most) {
-      const unsigned top = static_cast<unsigned>((last - run) % 64);
+      const auto top = static_cast<unsigned>((last - run) % 64);
       const std::uint64_t bits = came ? word(last - run) : ~word(last - run);
       const unsigned same =
           std::min(static_cast<unsigned>(std::countl_one(bits << (63 - top))), top + 1);

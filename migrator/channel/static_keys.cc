@@ -17,7 +17,7 @@ KeyId key_id(const Key& public_key) {
 
 void derive(const Key& key, std::string_view label, ByteView text, MutableBytes out) {
   crypto_generichash_state state;
-  const std::uint8_t label_size = static_cast<std::uint8_t>(label.size());
+  const auto label_size = static_cast<std::uint8_t>(label.size());
   crypto_generichash_init(&state, key.data(), key.size(), out.size());
   crypto_generichash_update(&state, &label_size, 1);
   crypto_generichash_update(&state, as_bytes(label).data(), label.size());

@@ -121,7 +121,7 @@ Result<void> PacketLink::set_up(const PacketOptions& options) {
                     options.kernel_end + " arp off");
   }
   for (const NetDevice& end : {*device, *kernel_end}) {
-    if (const auto up = end.bring_up(); !up) return up;
+    if (auto up = end.bring_up(); !up) return up;
   }
   device_index_ = device->index();
   device_mac_ = *device_mac;
