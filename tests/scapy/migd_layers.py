@@ -5,9 +5,9 @@ import hashlib
 import struct
 
 from scapy.all import (
-    IP, TCP, UDP, BitField, ByteField, ConditionalField, FieldLenField, FlagsField, IntField,
-    FieldListField, IP6Field, IPField, IPv6, LongField, Packet, PacketListField, ShortField, StrFixedLenField,
-    StrLenField, XIntField, XLongField, XShortField, bind_layers)
+    IP, TCP, UDP, BitField, ByteField, ConditionalField, FieldLenField, FieldListField, FlagsField,
+    IntField, IP6Field, IPField, IPv6, LongField, Packet, PacketListField, ShortField,
+    StrFixedLenField, StrLenField, XIntField, XLongField, XShortField, bind_layers)
 
 GUE_PORT = 6080
 
