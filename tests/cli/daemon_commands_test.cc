@@ -206,7 +206,7 @@ TEST_F(DaemonCommands, EventsForPeople) {
       on_loop([this] { service_.emit(PeerDown{NodeId{2}, "no\nheartbeat"}, Instant{}); });
     }
   });
-  const CliResult result = migd({"events", "--count", "2"});
+  const CliResult result = migd({"events", "-f", "--count", "2"});
   emitter.join();
   EXPECT_EQ(line_count(result.out), 2u);
   EXPECT_THAT(result.out, HasSubstr(" watching node=a\n"));
@@ -224,7 +224,7 @@ TEST_F(DaemonCommands, EventsOfHeartbeatsAreForThoseWhoAsk) {
         });
       }
     });
-    arguments.insert(arguments.begin(), {"events", "--count", "9"});
+    arguments.insert(arguments.begin(), {"events", "--follow", "--count", "9"});
     const CliResult result = migd(arguments);
     emitter.join();
     EXPECT_TRUE(eventually([this] { return server_->session_count() == 0; }));

@@ -125,7 +125,7 @@ TEST_F(DaemonTest, ServesUntilItIsToldToEnd) {
     const int client = connect_to_echo();
     EXPECT_EQ(echoed(client, "hello"), "hello");
 
-    const CliResult status = run_migd({"-s", socket_, "status", "--json"});
+    const CliResult status = run_migd({"--socket", socket_, "status", "--json"});
     EXPECT_EQ(json::parse(status.out)["node"], "a");
     EXPECT_EQ(json::parse(status.out)["connections"], 1);
     const CliResult conns = run_migd({"-s", socket_, "conns", "--json", "--state", "ESTABLISHED"});

@@ -2,6 +2,7 @@
 // no others.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <regex>
 #include <set>
 
@@ -47,6 +48,39 @@ TEST(Manual, HasEveryOption) {
     options.insert("-" + name);
   EXPECT_GE(options.size(), 15u);
   EXPECT_EQ(all_matches(page("migd.8"), "Fl (-?[a-z-]+)"), options);
+}
+
+// What the page says of one command, up to the next one or the next section.
+std::string section_of(const std::string& command) {
+  const std::string text = page("migd.8");
+  const std::size_t start = text.find("\n.It Cm " + command);
+  const std::size_t end = std::min(text.find("\n.It Cm ", start + 1), text.find("\n.S", start));
+  return text.substr(start, end - start);
+}
+
+TEST(Manual, HasTheOptionsOfEachCommandWhereTheyBelong) {
+  for (const std::string& command : commands()) {
+    const std::string help = run_migd({command, "--help"}).out;
+    std::set<std::string> names;  // each option once: "c" for "-c,--config"
+    for (const std::string& name : all_matches(help, "\n  -(-?[a-z-]+)"))
+      names.insert(name);
+    EXPECT_EQ(names.erase("h"), 1u) << command;
+    EXPECT_EQ(names.erase("-json"), command == "run" ? 0u : 1u) << command;
+    std::set<std::string> described = all_matches(section_of(command), "Fl (-?[a-z-]+)");
+    for (const char* elsewhere : {"-json", "-config", "-follow"})  // second names of c and f
+      described.erase(elsewhere);
+    EXPECT_EQ(described, names) << command;
+  }
+}
+
+TEST(Manual, HasEveryExitCode) {
+  std::string help = run_migd({"--help"}).out;
+  help = help.substr(help.find("Exit codes:"));
+  std::string status = page("migd.8");
+  status = status.substr(status.find(".Sh EXIT STATUS"));
+  status = status.substr(0, status.find(".El"));
+  EXPECT_EQ(all_matches(status, "\n\\.It ([0-9])"),
+            all_matches(help.substr(0, help.find(" The ")), "([0-9])"));
 }
 
 TEST(Manual, HasEveryKey) {

@@ -113,6 +113,17 @@ def test_clang_format_would_change_nothing():
     assert done.returncode == 0, done.stderr
 
 
+def test_every_command_and_option_is_given_in_a_test():
+    manual = (ROOT / "docs/man/migd.8").read_text()
+    names = set(re.findall(r"^\.It Cm ([a-z]+)", manual, re.MULTILINE))
+    names |= {"-" + name for name in re.findall(r"\.It.* Fl (-[a-z-]+)", manual)}
+    assert len(names) > 15
+    given = "".join(path.read_text() for path in tracked("tests/cli/*.cc", "tests/ns/*.py",
+                                                         "tests/scripts/*.py"))
+    missing = sorted(name for name in names if f'"{name}"' not in given)
+    assert not missing, "no test gives " + ", ".join(missing)
+
+
 def test_nothing_of_this_machine():
     wrong = []
     places = [str(ROOT), f"{pathlib.Path.home()}/", f"{tempfile.gettempdir()}/build-"]
