@@ -196,6 +196,7 @@ void Node::settle(Instant now) {
     stack_->deliver_events(now);
     for (const auto& classifier : classifiers_)
       classifier->on_deadline(now);
+    migrator_->poll(now);
     if (bus_.empty()) break;
     bus_.dispatch();
   }

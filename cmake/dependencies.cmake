@@ -2,6 +2,7 @@
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(uv REQUIRED IMPORTED_TARGET libuv)
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
+pkg_check_modules(nettle REQUIRED IMPORTED_TARGET nettle)
 find_package(fmt REQUIRED)
 find_package(Threads REQUIRED)
 

@@ -84,6 +84,11 @@ void Migrator::on_deadline(Instant now) {
   desk_->on_deadline(now);
 }
 
+void Migrator::poll(Instant now) {
+  now_ = now;
+  source_->poll(now);
+}
+
 void Migrator::flush(Instant now) {
   driver_->forget_origins();
   for (const NodeId forwarder : forwarders_)

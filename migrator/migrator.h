@@ -60,8 +60,9 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
   Instant next_deadline() const;
   void on_deadline(Instant now);
   // The composition root calls set_time() before the bus is dispatched, whose messages carry none,
-  // and flush() after a batch of work.
+  // poll() when the stack has worked, and flush() after a batch of work.
   void set_time(Instant now) { now_ = now; }
+  void poll(Instant now);
   void flush(Instant now);
   // Tells the peers that this node ends.
   void close(Instant now) { channel_->close(now); }

@@ -14,6 +14,21 @@ namespace {
 constexpr Duration kGrantedPatience = limits::kTombstoneLifetime;
 constexpr Duration kReleasedPatience = 1s;
 
+// Settling: up to this round trip, for so long, until so little would have to travel.
+constexpr Duration kSettlingRoundTrip = 1ms;
+constexpr Duration kSettlingPatience = 3ms;
+constexpr std::size_t kSettledBytes = 16u << 10;
+
+std::size_t to_carry(const Connection& connection) {
+  return connection.unsent() + connection.unacknowledged();
+}
+
+bool has_settled(const Connection& connection) {
+  const Duration round_trip = connection.smoothed_rtt();
+  return to_carry(connection) <= kSettledBytes || round_trip == Duration::zero() ||
+         round_trip > kSettlingRoundTrip;
+}
+
 }  // namespace
 
 SourceHalf::SourceHalf(MigratorEnvironment& environment, Instant now)
@@ -35,6 +50,7 @@ Result<void> SourceHalf::check(const MigrationRequest& request, Connection* conn
   if (request.expected_epoch && *request.expected_epoch != connection->epoch()) {
     return fail(ErrorCode::kRefused, "stale_epoch");
   }
+  if (settling(request.connection)) return fail(ErrorCode::kBusy, "moving");
   if (request.target == env_.options.self) return fail(ErrorCode::kRefused, "already_here");
   if (const Blockers blockers = env_.shim.blockers(*connection); blockers != 0) {
     return fail(ErrorCode::kBusy, to_string(blockers));
@@ -84,26 +100,65 @@ void SourceHalf::start(const MigrationRequest& request, Instant now) {
   m->tuple = connection->tuple();
   m->tenure = {request.connection, Epoch{connection->epoch().value + 1}};
   m->started = now;
-  if (const Result<void> way = choose_way(*m, now); !way) {
-    refuse(request, way.error().text, now);
-    return;
-  }
   Outgoing& moving = *m;
   outgoing_[moving.tenure] = std::move(m);
   reach(moving, Stage::kRequested, now);
+  // A state that the application has handed over is true only now.
+  if (moving.handover.state || has_settled(*connection)) return freeze(moving, *connection, now);
+  connection->pause_writing(true);
+  settling_.push_back(moving.tenure);
+  wheel_.arm(moving, now + kSettlingPatience);
+}
 
-  moving.frozen.emplace(env_.shim.freeze(*connection, now));
-  env_.driver.hold_at_source(moving.tuple, limits::kWindowMax);
-  reach(moving, Stage::kFrozen, now);
-  if (const Result<void> sent = send_state(moving, now); !sent) {
-    roll_back(moving, sent.error().text, MigrationOutcome::kRefused, now);
-    return;
+bool SourceHalf::settling(const ConnectionId& connection) const {
+  return std::any_of(settling_.begin(), settling_.end(),
+                     [&](const Tenure& tenure) { return tenure.connection == connection; });
+}
+
+void SourceHalf::poll(Instant now) {
+  std::vector<Tenure> settled;
+  for (const Tenure& tenure : settling_) {
+    const Connection* connection = env_.stack.find(tenure.connection);
+    if (connection == nullptr || has_settled(*connection)) settled.push_back(tenure);
   }
-  wheel_.arm(moving, now + std::min(request.timeout, env_.options.timeout));
+  for (const Tenure& tenure : settled)
+    stop_settling(tenure, now);
+}
+
+// Much may have happened since the connection was found fit to move.
+void SourceHalf::stop_settling(const Tenure& tenure, Instant now) {
+  settling_.erase(std::remove(settling_.begin(), settling_.end(), tenure), settling_.end());
+  Outgoing& m = *find(tenure);
+  Connection* const connection = env_.stack.find(tenure.connection);
+  if (const Result<void> checked = check(m.request, connection); !checked) {
+    return withdraw(m, checked.error().text, now);
+  }
+  freeze(m, *connection, now);
+}
+
+// Nothing has been done yet.
+void SourceHalf::withdraw(Outgoing& m, const std::string& reason, Instant now) {
+  Connection* const connection = env_.stack.find(m.tenure.connection);
+  if (connection != nullptr) connection->pause_writing(false);
+  const std::unique_ptr<Outgoing> ended = std::move(outgoing_.extract(m.tenure).mapped());
+  refuse(ended->request, reason, now);
+}
+
+// ---- kFrozen, kSent ----
+
+void SourceHalf::freeze(Outgoing& m, Connection& connection, Instant now) {
+  if (const Result<void> way = choose_way(m); !way) return withdraw(m, way.error().text, now);
+  m.frozen.emplace(env_.shim.freeze(connection, now));
+  env_.driver.hold_at_source(m.tuple, limits::kWindowMax);
+  reach(m, Stage::kFrozen, now);
+  if (const Result<void> sent = send_state(m, now); !sent) {
+    return roll_back(m, sent.error().text, MigrationOutcome::kRefused, now);
+  }
+  wheel_.arm(m, now + std::min(m.request.timeout, env_.options.timeout));
 }
 
 // The forwarder whose mapping has to change, and a flow identifier of its leases.
-Result<void> SourceHalf::choose_way(Outgoing& m, Instant) {
+Result<void> SourceHalf::choose_way(Outgoing& m) {
   m.forwarder = env_.forwarder_of(m.tenure.connection);
   if (m.forwarder == NodeId{}) return fail(ErrorCode::kUnavailable, "no_forwarder");
   const bool relayed = m.forwarder != env_.options.self && m.forwarder != m.request.target;
@@ -117,8 +172,6 @@ Result<void> SourceHalf::choose_way(Outgoing& m, Instant) {
   m.own_flow = env_.flow_ids.take(env_.options.self).value_or(FlowId{});
   return {};
 }
-
-// ---- kFrozen, kSent ----
 
 Result<void> SourceHalf::send_state(Outgoing& m, Instant now) {
   ConnectionBlob blob = env_.shim.compile(*m.frozen, m.handover, m.tenure, env_.options.self, now);
@@ -158,7 +211,9 @@ Result<void> SourceHalf::send_state(Outgoing& m, Instant now) {
 
 void SourceHalf::on_ready(const wire::Ready& message, NodeId from, Instant now) {
   Outgoing* m = find(message.tenure);
-  if (m == nullptr) {  // rolled back meanwhile, and the ABORT was lost with its session
+  if (m == nullptr ||
+      m->stage ==
+          Stage::kRequested) {  // rolled back meanwhile, and the ABORT was lost with its session
     env_.send(from, wire::Abort{message.tenure, "rolled_back"}, now);
     return;
   }
@@ -185,7 +240,7 @@ void SourceHalf::grant(Outgoing& m, Instant now) {
 
 void SourceHalf::on_barrier(const wire::Barrier& message, Instant now) {
   Outgoing* m = find(message.tenure);
-  if (m == nullptr || m->barrier_passed) return;
+  if (m == nullptr || m->stage == Stage::kRequested || m->barrier_passed) return;
   m->barrier_passed = true;
   if (m->stage == Stage::kSent) {
     reach(*m, Stage::kMapped, now);
@@ -311,6 +366,8 @@ void SourceHalf::on_deadline(Instant now) {
       outgoing_.erase(m.tenure);
     } else if (m.stage == Stage::kGranted) {
       release(m, now);  // never answered: an owner that died
+    } else if (m.stage == Stage::kRequested) {
+      stop_settling(m.tenure, now);
     } else {
       roll_back(m, "timed_out", MigrationOutcome::kAborted, now);
     }

@@ -4,6 +4,10 @@
 //                    \          \ REFUSE, time-out, target or way lost
 //                     `----------`------------------------> rolled back: live again, higher epoch
 //
+// Settling, in kRequested. Where a round trip takes less than a move, what is queued and in flight
+// reaches the client sooner by itself than in a blob: the application's writing pauses, and the
+// freeze comes when little is left, or after kSettlingPatience.
+//
 // Until kGranted every failure leads back. After it only the target's own REFUSE does; a target
 // that dies then was the owner.
 #pragma once
@@ -13,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "migrator/environment.h"
 
@@ -39,6 +44,8 @@ class SourceHalf {
   // A later tenure of the connection has come to this node: the move we wait for is done.
   void on_superseded(const ConnectionId& connection, Epoch by, Instant now);
 
+  // Freezes those that have settled. To be called whenever something has come in.
+  void poll(Instant now);
   Instant next_deadline() const { return wheel_.next_deadline(); }
   void on_deadline(Instant now);
 
@@ -62,7 +69,11 @@ class SourceHalf {
   };
 
   Result<void> check(const MigrationRequest& request, Connection* connection) const;
-  Result<void> choose_way(Outgoing& m, Instant now);
+  bool settling(const ConnectionId& connection) const;
+  void freeze(Outgoing& m, Connection& connection, Instant now);
+  void stop_settling(const Tenure& tenure, Instant now);
+  void withdraw(Outgoing& m, const std::string& reason, Instant now);
+  Result<void> choose_way(Outgoing& m);
   Result<void> send_state(Outgoing& m, Instant now);
   void grant(Outgoing& m, Instant now);
   void roll_back(Outgoing& m, const std::string& reason, MigrationOutcome outcome, Instant now);
@@ -75,6 +86,7 @@ class SourceHalf {
 
   MigratorEnvironment& env_;
   std::map<Tenure, std::unique_ptr<Outgoing>> outgoing_;
+  std::vector<Tenure> settling_;  // few: each for some milliseconds
   std::unordered_map<ConnectionId, Shim::Handover> handovers_;
   TimerWheel wheel_;
 };

@@ -28,7 +28,8 @@ struct StageRule {
 };
 
 inline constexpr std::array<StageRule, kStageCount> kStageRules{{
-    {Stage::kRequested, "checks blockers, target and session", "", "nothing to undo", false},
+    {Stage::kRequested, "checks blockers, target and session; may let what is queued drain", "",
+     "nothing to undo", false},
     {Stage::kFrozen, "parks the PCB, holds arriving packets, captures copies", "",
      "thaw; held packets are replayed", false},
     {Stage::kSent, "STATE leaves, by the forwarder or straight", "",

@@ -184,6 +184,7 @@ void TargetHalf::activate(Incoming& incoming, Instant now) {
   env_.bus.post(MigrationStageReached{head.tenure, Stage::kActivated, silent});
   env_.bus.post(MigrationArrived{head.tenure, head.tuple, head.source, incoming.application,
                                  incoming.blob_bytes, silent});
+  env_.channel.flush(now);  // before the application works on what has come meanwhile
 }
 
 void TargetHalf::on_barrier(const wire::Barrier& message, NodeId from, Instant now) {

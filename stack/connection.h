@@ -86,12 +86,18 @@ class Connection {
   virtual ByteView peek_front() const = 0;
   virtual void consume(std::size_t n) = 0;  // opens the window again
   virtual bool peer_closed() const = 0;     // FIN received
+  // For a handler that has read much and leaves the rest for later: on_readable comes again, after
+  // the peer was told of the room that there is now.
+  virtual void read_later() = 0;
 
   // ---- writing ----
   // Bytes write() takes now. It becomes 0 when the send buffer is full or enough is unsent already
   // (so that a migration has little to carry); on_writable follows when that changes.
   virtual std::size_t writable() const = 0;
   virtual std::size_t write(ByteView bytes) = 0;  // copies; returns how many it took
+  // Paused: writable() is 0, and what was written drains. The migrator's, before it freezes; ends
+  // with the next thaw at the latest.
+  virtual void pause_writing(bool paused) = 0;
   virtual std::size_t unsent() const = 0;
   virtual std::size_t unacknowledged() const = 0;
 

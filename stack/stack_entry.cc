@@ -177,40 +177,14 @@ void StackImpl::output_segment(const pbuf* segment, const ip_addr_t* source,
   ip.protocol = kProtocolTcp;
   ip.hop_limit = hop_limit;
   ip.traffic_class = traffic_class;
-  const std::size_t ip_size = ip_header_size(ip.family());
-  const std::size_t tcp_size = segment->tot_len;
-  ip.header_size = static_cast<std::uint16_t>(ip_size);
-  ip.total_size = static_cast<std::uint32_t>(ip_size + tcp_size);
-
-  Frame frame = stack.pool_->allocate(ip.total_size);
-  write_ip_header(frame.mutable_bytes(), ip, tcp_size, 0);
-  std::uint8_t* const tcp = frame.data() + ip_size;
-  std::size_t copied = 0;
-  for (const pbuf* p = segment; p != nullptr && copied < tcp_size; p = p->next) {
-    std::memcpy(tcp + copied, p->payload, p->len);
-    copied += p->len;
-  }
-
-  if (stack.options_.link.checksum_offload) {
-    const std::uint32_t sum = pseudo_header_sum(ip.src, ip.dst, kProtocolTcp, tcp_size);
-    store_u16(tcp + TcpView::kChecksumOffset, checksum_fold(sum));
-    frame.offload.checksum = Offload::Checksum::kPartial;
-  } else {
-    complete_l4_checksum(ip, frame.mutable_bytes());
-    frame.offload.checksum = Offload::Checksum::kVerified;
-  }
+  const EgressQueue::Span span = stack.outgoing_.add(ip, *segment);
 
   if (TcpConnection* connection = stack.serving_) {
     connection->ack_owed_ = false;  // every segment of ours acknowledges and announces the window
-    if (const auto view = TcpView::parse({tcp, tcp_size}); view && connection->alive()) {
-      const std::uint32_t length = view->seq_length();
-      const SeqNum end = view->seq() + length;
-      if (length > 0 && end <= SeqNum(connection->pcb_->snd_nxt)) {
-        ++connection->retransmitted_segments_;
-      }
-    }
+    const bool again = span.length > 0 && connection->alive() &&
+                       span.seq + span.length <= SeqNum(connection->pcb_->snd_nxt);
+    if (again) ++connection->retransmitted_segments_;
   }
-  stack.outgoing_.push_back(std::move(frame));
 }
 
 void StackImpl::send_outgoing() {
@@ -219,7 +193,7 @@ void StackImpl::send_outgoing() {
   std::vector<Frame> frames;
   while (!outgoing_.empty()) {
     frames.clear();
-    frames.swap(outgoing_);
+    outgoing_.take(frames);
     for (Frame& frame : frames)
       output_.on_frame(std::move(frame), now_);
   }

@@ -16,7 +16,8 @@ void open_window(tcp_pcb* pcb, std::uint32_t consumed) {
   const std::uint32_t more = tcp_update_rcv_ann_wnd(pcb);
   if (pcb->state != ESTABLISHED && pcb->state != FIN_WAIT_1 && pcb->state != FIN_WAIT_2) return;
   const std::uint32_t mss = pcb->mss;
-  const bool running_low = left < most / 4 && more >= std::min(most / 4, 4 * mss);
+  const std::uint32_t worth_it = std::max(most / 8, std::min(most / 4, 4 * mss));
+  const bool running_low = left < most / 2 && more >= worth_it;
   const bool blocked = left < mss && more >= std::min(most / 2, mss);
   if (running_low || blocked) tcp_ack_now(pcb);
 }
@@ -42,12 +43,16 @@ void StackImpl::deliver_events(Instant now) {
   if (delivering_) return;  // from inside a handler or a sink: the outer call goes on until the end
   delivering_ = true;
   do {
-    while (first_event_ != nullptr) {
+    // In rounds: what a handler leaves for later (read_later) waits until the peers of all have
+    // heard of what was done so far.
+    const TcpConnection* const last_of_round = last_event_;
+    for (bool more = first_event_ != nullptr; more;) {
       TcpConnection& connection = *first_event_;
+      more = &connection != last_of_round;
       first_event_ = connection.next_event_;
       if (first_event_ == nullptr) last_event_ = nullptr;
       connection.event_queued_ = false;
-      while (deliver_one(connection)) {
+      while (!connection.event_queued_ && deliver_one(connection)) {
       }
     }
     flush_touched();

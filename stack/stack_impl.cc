@@ -50,7 +50,8 @@ StackImpl::StackImpl(const StackOptions& options, FrameSink& output,
       start_(now),
       now_(now),
       wheel_(now),
-      table_(make_key(rng)) {
+      table_(make_key(rng)),
+      outgoing_(options.link, pool_) {
   MIGD_CHECK(options.window > 0 && options.window <= limits::kWindowMax);
   MIGD_CHECK(options.send_buffer > 0 && options.send_buffer <= limits::kSendBufferMax);
   MIGD_CHECK(options.link.mtu >= limits::kMtuMin);

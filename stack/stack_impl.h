@@ -18,6 +18,7 @@
 #include "base/timer_wheel.h"
 #include "stack/assertion_guard.h"
 #include "stack/connection_table.h"
+#include "stack/egress_queue.h"
 #include "stack/instance_scope.h"
 #include "stack/stack.h"
 #include "stack/tcp_connection.h"
@@ -158,7 +159,7 @@ class StackImpl final : public Stack {
   TcpConnection* first_event_ = nullptr;
   TcpConnection* last_event_ = nullptr;
   std::vector<TcpConnection*> touched_;
-  std::vector<Frame> outgoing_;
+  EgressQueue outgoing_;
   bool delivering_ = false;
   bool sending_ = false;
   bool shut_down_ = false;

@@ -30,6 +30,7 @@ void StackImpl::thaw(FrozenConnection frozen, Instant now) {
   auto& c = static_cast<TcpConnection&>(redeem(frozen));
   MIGD_CHECK(c.frozen_);
   c.frozen_ = false;
+  c.writing_paused_ = false;
   --frozen_count_;
   if (c.alive()) {
     // An ACK that was owed leaves at once, unless a segment says it. Otherwise the peer knows all

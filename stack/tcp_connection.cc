@@ -92,6 +92,12 @@ void TcpConnection::consume(std::size_t n) {
   finish_if_read();
 }
 
+void TcpConnection::read_later() {
+  if (handler_ == nullptr || readable() == 0) return;
+  events_.readable = true;
+  stack_.queue_event(*this);
+}
+
 void TcpConnection::finish_if_read() {
   if (finished_ && !closed_told_ &&
       (read_closed_ || received_.size() == 0 || handler_ == nullptr)) {
@@ -131,7 +137,7 @@ std::size_t TcpConnection::unacknowledged() const {
 }
 
 std::size_t TcpConnection::writable() const {
-  if (!takes_data()) return 0;
+  if (writing_paused_ || !takes_data()) return 0;
   const std::size_t low_water = stack_.options_.unsent_low_water;
   const std::size_t waiting = unsent();
   if (waiting >= low_water) return 0;
@@ -162,6 +168,14 @@ std::size_t TcpConnection::write(ByteView bytes) {
   }
   write_blocked_ = takes_data() && (taken < bytes.size() || writable() == 0);
   return taken;
+}
+
+void TcpConnection::pause_writing(bool paused) {
+  if (paused == writing_paused_) return;
+  writing_paused_ = paused;
+  if (paused || frozen_) return;
+  write_blocked_ = takes_data();  // the handler may have found writable() to be 0, and waits
+  signal_writable();
 }
 
 void TcpConnection::signal_writable() {

@@ -76,9 +76,11 @@ class TcpConnection final : public Connection {
   ByteView peek_front() const override { return received_.front(); }
   void consume(std::size_t n) override;
   bool peer_closed() const override { return peer_closed_; }
+  void read_later() override;
 
   std::size_t writable() const override;
   std::size_t write(ByteView bytes) override;
+  void pause_writing(bool paused) override;
   std::size_t unsent() const override;
   std::size_t unacknowledged() const override;
 
@@ -149,8 +151,9 @@ class TcpConnection final : public Connection {
   bool peer_closed_ : 1 = false;
   bool read_closed_ : 1 = false;    // close() was called
   bool write_blocked_ : 1 = false;  // writable() was 0 after a write: on_writable is owed
-  bool finished_ : 1 = false;       // both directions are done
-  bool closed_told_ : 1 = false;    // on_closed was queued or delivered
+  bool writing_paused_ : 1 = false;
+  bool finished_ : 1 = false;     // both directions are done
+  bool closed_told_ : 1 = false;  // on_closed was queued or delivered
   bool reason_known_ : 1 = false;
   bool ack_owed_ : 1 = false;  // thawed: one ACK, unless a segment says it
   bool ack_soon_ : 1 = false;  // received more than a segment at once

@@ -15,6 +15,9 @@ namespace {
 constexpr std::uint64_t kDrainMax = 64u << 10;
 constexpr std::size_t kOutputMax = 24u << 10;
 
+// What is read before the peer is told of the room: it can send while we work.
+constexpr std::size_t kTurnBytes = 128u << 10;
+
 constexpr std::uint8_t kFlagKeepAlive = 1, kFlagHttp10 = 2;
 
 void append_text(Bytes& to, std::string_view text) {
@@ -31,6 +34,7 @@ void append_field(Bytes& to, std::string_view name, std::string_view value) {
 }  // namespace
 
 void HttpSession::advance() {
+  turn_left_ = kTurnBytes;
   while (open() && step()) {
   }
 }
@@ -123,8 +127,14 @@ bool HttpSession::read_body() {
 }
 
 bool HttpSession::decode(bool deliver) {
-  const BodyDecoder::Piece piece = body_.next(connection().peek_front());
+  if (turn_left_ == 0) {
+    connection().read_later();
+    return false;
+  }
+  const ByteView front = connection().peek_front();
+  const BodyDecoder::Piece piece = body_.next(front.first(std::min(front.size(), turn_left_)));
   if (piece.taken == 0) return false;
+  turn_left_ -= piece.taken;
   if (deliver && !piece.content.empty()) on_body(piece.content);
   connection().consume(piece.taken);
   return true;

@@ -102,6 +102,7 @@ class HttpSession : public Session {
   bool continue_awaited_ = false;  // only while on_request() runs
   Bytes output_;
   std::size_t output_sent_ = 0;
+  std::size_t turn_left_ = 0;  // of a body, that this advance() may read yet
   BodyDecoder body_;
 };
 

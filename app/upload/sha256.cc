@@ -10,22 +10,22 @@
 namespace migd {
 namespace {
 
-constexpr std::size_t kBlockBytes = sizeof crypto_hash_sha256_state::buf;
+constexpr std::size_t kBlockBytes = sizeof sha256_ctx::block;
 
 }  // namespace
 
 Sha256::Sha256() {
-  crypto_hash_sha256_init(&state_);
+  sha256_init(&state_);
 }
 
 void Sha256::update(ByteView bytes) {
-  crypto_hash_sha256_update(&state_, bytes.data(), bytes.size());
+  sha256_update(&state_, bytes.size(), bytes.data());
 }
 
 std::string Sha256::hex_digest() const {
-  crypto_hash_sha256_state copy = state_;
-  std::array<std::uint8_t, crypto_hash_sha256_BYTES> digest;
-  crypto_hash_sha256_final(&copy, digest.data());
+  sha256_ctx copy = state_;
+  std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest;
+  sha256_digest(&copy, digest.size(), digest.data());
   std::string hex;
   for (const std::uint8_t byte : digest)
     fmt::format_to(std::back_inserter(hex), "{:02x}", byte);
@@ -36,7 +36,7 @@ void Sha256::write_state(ByteWriter& out) const {
   for (const std::uint32_t word : state_.state)
     out.u32(word);
   out.u64(length());
-  out.bytes(ByteView(state_.buf, static_cast<std::size_t>(length() % kBlockBytes)));
+  out.bytes(ByteView(state_.block, state_.index));
 }
 
 Result<Sha256> Sha256::restore(BoundedReader& in) {
@@ -47,8 +47,9 @@ Result<Sha256> Sha256::restore(BoundedReader& in) {
   const ByteView partial = in.bytes(static_cast<std::size_t>(length % kBlockBytes));
   if (!in.ok()) return bad_state("truncated");
   if (length > UINT64_MAX / 8) return bad_state("hashed length is too large");
-  hash.state_.count = length * 8;
-  std::copy(partial.begin(), partial.end(), hash.state_.buf);
+  hash.state_.count = length / kBlockBytes;
+  hash.state_.index = static_cast<unsigned>(partial.size());
+  std::copy(partial.begin(), partial.end(), hash.state_.block);
   return hash;
 }
 

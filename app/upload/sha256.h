@@ -1,7 +1,8 @@
-// SHA-256 (libsodium's) whose running state can be written down, on any machine, after any byte.
+// SHA-256 whose running state can be written down, on any machine, after any byte. Nettle's, whose
+// state is public, and which uses the processor's instructions for it.
 #pragma once
 
-#include <sodium/crypto_hash_sha256.h>
+#include <nettle/sha2.h>
 
 #include <array>
 #include <cstdint>
@@ -18,15 +19,15 @@ class Sha256 {
  public:
   Sha256();
   void update(ByteView bytes);
-  std::uint64_t length() const { return state_.count / 8; }  // bytes so far
-  std::string hex_digest() const;                            // of the bytes so far
+  std::uint64_t length() const { return state_.count * sizeof state_.block + state_.index; }
+  std::string hex_digest() const;  // of the bytes so far
 
   // 8 x u32 chaining value | u64 bytes so far | those behind the last whole block of 64
   void write_state(ByteWriter& out) const;
   static Result<Sha256> restore(BoundedReader& in);
 
  private:
-  crypto_hash_sha256_state state_;
+  sha256_ctx state_;
 };
 
 }  // namespace migd

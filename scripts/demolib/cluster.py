@@ -1,8 +1,10 @@
 """The lab as the demo uses it: by scripts/lab's commands, like any user."""
+import http.client
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 from datetime import datetime, timezone
 
@@ -30,6 +32,7 @@ class Cluster:
         self.folder = self.status["folder"]
         self.hosts = [n["name"] for n in self.status["nodes"] if "host" in n["roles"]]
         self.entry = self.status["nodes"][0]["name"]
+        self.admin_socket = self.status["nodes"][0]["socket"]
 
     def _lab(self, arguments, **options):
         done = subprocess.run([LAB, *arguments], text=True, **options)
@@ -41,14 +44,16 @@ class Cluster:
         """The command line that runs `command` in a namespace."""
         return [LAB, "exec", "--name", self.name, namespace, "--", *command]
 
-    def migd(self, *arguments):
-        """Asks the daemon of the entry node; returns (exit code, parsed JSON or None)."""
-        done = subprocess.run([LAB, "migd", "--name", self.name, self.entry, *arguments, "--json"],
-                              text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    def ask(self, method, path, body=None):
+        """Asks the daemon of the entry node, as `migd conns` and `migd migrate` do; a program
+        started beside a transfer would take the processor from it. Returns (HTTP status, JSON)."""
+        connection = AdminConnection(self.admin_socket)
         try:
-            return done.returncode, json.loads(done.stdout)
-        except ValueError:
-            return done.returncode, None
+            connection.request(method, path, body=json.dumps(body) if body else None)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
 
     def down(self):
         subprocess.run([LAB, "down", "--name", self.name, "--keep"], stdout=subprocess.DEVNULL)
@@ -63,6 +68,19 @@ class Cluster:
             with open(self.log_path(node["name"]), encoding="utf-8", errors="replace") as log:
                 found += [m for m in map(parse_finished, log) if m]
         return sorted(found, key=lambda m: m["frozen_ns"])
+
+
+class AdminConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path):
+        super().__init__("migd", timeout=30)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
 
 
 def parse_finished(line):

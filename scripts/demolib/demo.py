@@ -11,7 +11,7 @@ import time
 
 from . import evidence, report
 from .cluster import ROOT, Capture, Cluster, Failure
-from .transfer import Transfer, connection_of, keep_moving, make_file, sha256_of
+from .transfer import Transfer, connection_of, keep_moving, make_blank, make_file, sha256_of
 
 DESCRIPTION = """\
 Starts a cluster of migd nodes in namespaces of this machine, lets a real curl download from its
@@ -21,7 +21,7 @@ Then the client's own capture says what the client could notice. Needs no root.
 """
 
 DOWNLOAD_MOVES, UPLOAD_MOVES = 22, 12
-TRANSFER_S = 8               # how long a transfer shall last at the speed of this machine
+TRANSFER_S = 7               # how long a transfer shall last at the speed of this machine
 SIZE_MAX = 6 << 30
 PORTS = {"calibration": 40000, "control": 40001, "moved": 40002, "control_upload": 40003,
          "moved_upload": 40004, "control_relay": 40005, "relay": 40006, "control_after": 40007}
@@ -114,12 +114,16 @@ class Story:
 
     def download_once(self, name, moves=0):
         target = os.path.join(self.scratch, "download.bin")
-        transfer = Transfer(self.cluster, PORTS[name], "-o", target, f"{self.url}/h1/large.bin")
+        make_blank(target, os.path.getsize(os.path.join(self.serve, "h1", "large.bin")))
+        with open(target, "r+b") as output:
+            transfer = Transfer(self.cluster, PORTS[name], f"{self.url}/h1/large.bin",
+                                output=output)
         moved = 0
         if moves:
             self.connections[name], _ = connection_of(self.cluster, PORTS[name])
             moved = keep_moving(self.cluster, transfer, moves, TRANSFER_S * 0.8 / moves, self.say)
         _, seconds, down, _ = transfer.wait()
+        os.truncate(target, down)
         digest = sha256_of(target)
         os.unlink(target)
         self.say(f"  {down >> 20} MiB in {seconds:.2f} s, {down / seconds / 1e6:.0f} MB/s, sha256 "

@@ -78,6 +78,7 @@ def _become_daemon(store, node, binary, ready_fd):
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.set_inheritable(ready_fd, True)
+        kernel.come_first()
         reset_signals()
         os.execv(binary, [binary, "run", "-c", store.path(f"{node.name}.toml"),
                           "--ready-fd", str(ready_fd)])

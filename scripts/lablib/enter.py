@@ -55,6 +55,7 @@ def _become_program(command):
     program = shutil.which(command[0])  # as a shell searches: folders it may not read hold nothing
     try:
         kernel.die_with_parent()
+        kernel.come_first()
         daemon.reset_signals()
         if program is None and "/" not in command[0]:
             raise FileNotFoundError(errno.ENOENT, "no such command")

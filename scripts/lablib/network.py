@@ -26,6 +26,9 @@ _SETTINGS_FORWARDING = {
     # The kernel forwards by "all". With "default" a device would also announce a router's groups.
     "net/ipv6/conf/default/forwarding": "0",
 }
+# A flow's packets go by one processor, whichever its sender runs on: otherwise it overtakes itself.
+# Linux before 6.4 has no such setting.
+_SETTINGS_ORDER = {"net/core/rps_default_mask": f"{(1 << os.cpu_count()) - 1:x}"}
 _SETTINGS_ROUTER = {
     "net/ipv4/fib_multipath_hash_policy": "1",  # several forwarders: by flow, not by address pair
     "net/ipv6/fib_multipath_hash_policy": "1",
@@ -39,6 +42,9 @@ _TUNSETIFF = 0x400454CA
 _IFF_TUN = 0x0001
 _IFF_NO_PI = 0x1000
 _IFF_VNET_HDR = 0x4000
+
+# Of packets that wait for migd; the kernel's 500 are less than one client's full window.
+_QUEUE = 4096
 
 
 def netns_path(name):
@@ -92,6 +98,8 @@ def _settings(name):
         values.update(_SETTINGS_FORWARDING)
     if name == ROUTER:
         values.update(_SETTINGS_ROUTER)
+    if all(os.path.exists(f"/proc/sys/{path}") for path in _SETTINGS_ORDER):
+        values.update(_SETTINGS_ORDER)
 
     def write():
         with open(netns_path(name), encoding="ascii") as namespace:
@@ -128,7 +136,7 @@ def _device(link):
     if link == "tun":
         return [
             f"tuntap add dev {DEVICE} mode tun vnet_hdr",
-            f"link set {DEVICE} mtu {MTU} {_QUIET} up",
+            f"link set {DEVICE} mtu {MTU} txqueuelen {_QUEUE} {_QUIET} up",
         ]
     # Without ARP the kernel puts the device's own hardware address into each frame it sends. The
     # other end has another one, so that the kernel there does not take the frame for its own.

@@ -87,6 +87,13 @@ Result<void> NetDevice::set_mtu(std::uint16_t mtu) const {
   return tl::unexpected(refused("cannot set the MTU of device '" + name_ + "'", errno));
 }
 
+Result<void> NetDevice::set_queue_length(int packets) const {
+  ifreq data{};
+  data.ifr_qlen = packets;
+  if (control(SIOCSIFTXQLEN, name_, data)) return {};
+  return tl::unexpected(refused("cannot set the queue length of device '" + name_ + "'", errno));
+}
+
 Result<void> NetDevice::bring_up() const {
   ifreq data{};
   data.ifr_flags = static_cast<short>(flags() | IFF_UP);

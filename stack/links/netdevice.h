@@ -24,6 +24,7 @@ class NetDevice {
   bool has_arp() const;
 
   Result<void> set_mtu(std::uint16_t mtu) const;
+  Result<void> set_queue_length(int packets) const;  // of what waits for us to read it
   // Does nothing when it is up. Afterwards the device passes packets: without this, the kernel
   // drops what it sends for some milliseconds after the device got its carrier.
   Result<void> bring_up() const;

@@ -22,6 +22,9 @@ constexpr const char* kDevice = "/dev/net/tun";
 constexpr const char* kAlternative = "; or use a veth pair: [link] kind = \"packet\"";
 constexpr short kFlags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
 
+// The kernel's 500 packets are less than what one client may send into a window of 1 MiB.
+constexpr int kQueueLength = 4096;
+
 // Newer than the headers of Debian 12's libc.
 constexpr unsigned kTunUso4 = 0x20, kTunUso6 = 0x40;
 
@@ -127,6 +130,9 @@ Result<void> TunLink::set_up(std::uint16_t mtu, bool made) {
   if (!device) return tl::unexpected(device.error());
   if (made && mtu != 0) {
     if (const auto set = device->set_mtu(mtu); !set) return set;
+  }
+  if (made) {
+    if (const auto set = device->set_queue_length(kQueueLength); !set) return set;
   }
   if (const auto up = device->bring_up(); !up) return up;
   capabilities_.mtu = mtu == 0 ? device->mtu() : std::min(mtu, device->mtu());

@@ -132,9 +132,10 @@ class FakeConnection : public Connection {
     check_usable();
     return carried_.peer_closed;
   }
+  void read_later() override { readable_due_ = readable_due_ || readable() > 0; }
   std::size_t writable() const override {
     check_usable();
-    if (carried_.fin_sent) return 0;
+    if (carried_.fin_sent || writing_paused_) return 0;
     return carried_.options.send_buffer - std::min(carried_.options.send_buffer, unsent());
   }
   std::size_t write(ByteView bytes) override {
@@ -142,6 +143,9 @@ class FakeConnection : public Connection {
     append(carried_.unsent, bytes.first(size));
     bytes_out_ += size;
     return size;
+  }
+  void pause_writing(bool paused) override {
+    if (std::exchange(writing_paused_, paused) && !paused) writable_due_ = true;
   }
   std::size_t unsent() const override { return carried_.unsent.size(); }
   std::size_t unacknowledged() const override { return 0; }
@@ -208,6 +212,7 @@ class FakeConnection : public Connection {
   Carried carried_;
   bool frozen_ = false;
   bool read_closed_ = false;
+  bool writing_paused_ = false;
   bool aborted_ = false;
   bool gone_ = false;
   std::size_t closes_ = 0;

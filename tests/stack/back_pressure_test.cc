@@ -50,6 +50,40 @@ TEST_P(BackPressureTest, WritableComesAgain) {
   EXPECT_EQ(bed().peer.received, all);
 }
 
+TEST_P(BackPressureTest, PausedWritingDrainsAndGoesOn) {
+  bed().connect();
+  const Bytes all = ramp(120000);
+  const std::size_t written = bed().write(all);
+  Connection* const connection = bed().find();
+  connection->pause_writing(true);
+  bed().app.writable_events = 0;
+  for (int i = 0; i < 100; ++i) {
+    Frame ack = bed().owner->pool->copy_of(bed().peer.ack());
+    bed().stack().input(ack, bed().now);  // not give(): a move would end the pause
+    bed().deliver();
+  }
+  EXPECT_EQ(connection->unsent() + connection->unacknowledged(), 0u);
+  EXPECT_EQ(bed().app.writable_events, 0);
+  EXPECT_EQ(connection->writable(), 0u);
+  EXPECT_EQ(connection->write(ramp(10)), 0u);
+  connection->pause_writing(false);
+  bed().deliver();
+  EXPECT_EQ(bed().app.writable_events, 1);
+  const std::size_t more = bed().write(ByteView(all).subspan(written));
+  EXPECT_GT(more, 0u);
+}
+
+TEST_P(BackPressureTest, ReadLaterComesAgainAfterTheWindowWasOpened) {
+  bed().connect();
+  bed().app.reads = false;
+  bed().give(bed().peer.data(ramp(1000)));
+  const int events = bed().app.readable_events;
+  bed().find()->read_later();
+  bed().find()->read_later();  // once is enough
+  bed().stack().deliver_events(bed().now);
+  EXPECT_EQ(bed().app.readable_events, events + 1);
+}
+
 TEST_P(BackPressureTest, SendBufferIsLimited) {
   StackOptions options = default_options();
   options.send_buffer = 30000;
