@@ -16,6 +16,7 @@ std::size_t datagram_max(const LinkCapabilities& link) {
 
 std::vector<NodeInfo> infos_of(const std::vector<PeerOptions>& peers) {
   std::vector<NodeInfo> infos;
+  infos.reserve(peers.size());
   for (const PeerOptions& peer : peers)
     infos.push_back(peer.info);
   return infos;

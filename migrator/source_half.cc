@@ -193,9 +193,9 @@ Result<void> SourceHalf::send_state(Outgoing& m, Instant now) {
   const auto kind = static_cast<std::uint8_t>(wire::Kind::kState);
   const Bytes head = wire::serialize(state);
   const NodeId target = m.request.target;
-  const Result<void> sent = m.way == target
-                                ? env_.channel.send(target, kind, head, bytes, now)
-                                : env_.channel.send_via(m.way, target, kind, head, bytes, now);
+  Result<void> sent = m.way == target
+                          ? env_.channel.send(target, kind, head, bytes, now)
+                          : env_.channel.send_via(m.way, target, kind, head, bytes, now);
   if (!sent) return sent;
   reach(m, Stage::kSent, now);
   if (m.forwarder == env_.options.self) {
@@ -361,7 +361,7 @@ void SourceHalf::on_session_up(NodeId peer, Boot boot, Instant now) {
 
 void SourceHalf::on_deadline(Instant now) {
   while (TimerWheel::Node* node = wheel_.pop_expired(now)) {
-    Outgoing& m = static_cast<Outgoing&>(*node);
+    auto& m = static_cast<Outgoing&>(*node);
     if (m.stage == Stage::kReleased) {
       outgoing_.erase(m.tenure);
     } else if (m.stage == Stage::kGranted) {

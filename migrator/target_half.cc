@@ -219,7 +219,7 @@ void TargetHalf::on_session_up(NodeId peer, Instant now) {
 
 void TargetHalf::on_deadline(Instant now) {
   while (TimerWheel::Node* node = wheel_.pop_expired(now)) {
-    Incoming& incoming = static_cast<Incoming&>(*node);
+    auto& incoming = static_cast<Incoming&>(*node);
     if (incoming.verdict == Verdict::kAttached) {
       // The source has been silent for so long that it cannot own a live connection any more.
       env_.shim.release(std::move(*incoming.frozen));

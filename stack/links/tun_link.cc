@@ -129,12 +129,12 @@ Result<void> TunLink::set_up(std::uint16_t mtu, bool made) {
   const Result<NetDevice> device = NetDevice::find(name_);
   if (!device) return tl::unexpected(device.error());
   if (made && mtu != 0) {
-    if (const auto set = device->set_mtu(mtu); !set) return set;
+    if (auto set = device->set_mtu(mtu); !set) return set;
   }
   if (made) {
-    if (const auto set = device->set_queue_length(kQueueLength); !set) return set;
+    if (auto set = device->set_queue_length(kQueueLength); !set) return set;
   }
-  if (const auto up = device->bring_up(); !up) return up;
+  if (auto up = device->bring_up(); !up) return up;
   capabilities_.mtu = mtu == 0 ? device->mtu() : std::min(mtu, device->mtu());
   watch_ = loop_.watch(fd_, {.readable = true}, [this](FdEvents) { on_readable(); });
   return {};
