@@ -50,7 +50,7 @@ class Lab:
 
     def logs(self):
         tails = []
-        for name in ("f1", "h1", "h2", "h3"):
+        for name in ("f1", "f2", "k1", "h1", "h2", "h3"):
             path = os.path.join(self.runtime, f"migd-lab-{os.getuid()}", "lab", f"{name}.log")
             if os.path.exists(path):
                 with open(path, errors="replace") as file:

@@ -1,43 +1,12 @@
 """Connections of the kernel's TCP move between nodes while they are in use."""
-import itertools
 import json
-import os
 import subprocess
 import time
 
 import pytest
 
 from lab import ramp
-
-CLIENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kernel_client.py")
-PORTS = itertools.count(20000)
-ECHO, SOURCE, WEB = 7, 19, 80
-
-
-def start_client(lab, kind, address, port, local_port, *numbers):
-    return lab.start("client", "/usr/bin/python3", "-B", CLIENT, kind, address, str(port),
-                     str(local_port), *map(str, numbers), stdout=subprocess.PIPE, text=True)
-
-
-def finish(client, lab):
-    output, _ = client.communicate(timeout=60)
-    result = json.loads(output)
-    assert result["ok"], f"{result}\n{lab.logs()}"
-    return result
-
-
-def keep_moving(lab, local_port, client, moves, pause_s=0.05):
-    connection, owner = lab.owner_of(local_port)
-    done = 0
-    for _ in range(moves):
-        if client.poll() is not None:
-            break
-        target = lab.next_host(owner)
-        lab.move(connection, target)
-        owner, done = target, done + 1
-        time.sleep(pause_s)
-    return done
-
+from moves import ECHO, PORTS, SOURCE, finish, keep_moving, start_client
 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 def test_ping_pong_moves(lab, family):
@@ -52,7 +21,7 @@ def test_ping_pong_moves(lab, family):
 def test_full_duplex_at_full_speed_moves(lab, family):
     port = next(PORTS)
     client = start_client(lab, "bulk", lab.vip4 if family == "ipv4" else lab.vip6, ECHO, port,
-                          300 << 20)
+                          1500 << 20)
     assert keep_moving(lab, port, client, 10, 0.1) >= 3
     finish(client, lab)
 
