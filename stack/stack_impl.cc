@@ -62,6 +62,7 @@ StackImpl::StackImpl(const StackOptions& options, FrameSink& output,
   settings_.mss_reserve = limits::kEncapsulationMax;
   settings_.receive_scale = scale_for(options.window);
   settings_.timestamp = timestamp;
+  settings_.is_recent = is_recent;
   settings_.initial_sequence = initial_sequence;
   settings_.output = output_segment;
   settings_.assertion_failed = AssertionGuard::fail;
