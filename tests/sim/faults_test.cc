@@ -237,5 +237,21 @@ TEST(Placement, PassesOverANodeThatIsDown) {
   });
 }
 
+TEST(Placement, NobodyElseMovesWhatTheClassifierHas) {
+  SimCluster cluster(ClusterOptions{});
+  cluster.start();
+  SimClient& client = cluster.add_client(kHttpPort);
+  client.send("GET /files/small HTTP/1.1\r\n").sleep(100ms);
+  client.send("Host: sim\r\nConnection: close\r\n\r\n").await_responses(1).await_end();
+  client.shutdown_write().start();
+  cluster.world().run_for(50ms);
+  std::string reason;
+  EXPECT_TRUE(cluster.migrate(client, cluster.machine("h2"),
+                              [&](const MigrateReport& report) { reason = report.reason; }));
+  cluster.world().run_until([&] { return client.finished(); }, cluster.world().now() + 20s);
+  EXPECT_EQ(reason, "unclassified");
+  EXPECT_TRUE(client.finished() && !client.failed()) << client.progress();
+}
+
 }  // namespace
 }  // namespace migd::sim
