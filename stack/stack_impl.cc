@@ -73,11 +73,11 @@ StackImpl::StackImpl(const StackOptions& options, FrameSink& output,
 }
 
 StackImpl::~StackImpl() {
-  while (all_ != nullptr) {
-    TcpConnection& connection = *all_;
-    if (connection.alive()) remove_pcb(connection, CloseReason::kLocalAbort);
-    destroy(connection);
+  for (TcpConnection* c = all_; c != nullptr; c = c->next_all_) {
+    if (c->alive()) remove_pcb(*c, CloseReason::kLocalAbort);  // queues events: all must be there
   }
+  while (all_ != nullptr)
+    destroy(*all_);
 }
 
 void StackImpl::shut_down(Instant now) {
