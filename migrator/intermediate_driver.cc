@@ -263,10 +263,12 @@ void IntermediateDriver::return_to_source(const FourTuple& tuple, const Referenc
                                           Instant now) {
   const auto it = gates_.find(tuple);
   if (it == gates_.end()) return;
-  std::deque<Frame> held = it->second->direct.take();
+  const std::unique_ptr<Gate> gate = std::move(it->second);
   gates_.erase(it);
-  for (Frame& frame : held)
-    send_straggler(std::move(frame), source, 0);
+  for (HoldQueue* queue : {&gate->stragglers, &gate->direct}) {  // the older ones first
+    for (Frame& frame : queue->take())
+      send_straggler(std::move(frame), source, 0);
+  }
   bury(tuple, source, now);  // what the forwarder still sends here follows
 }
 

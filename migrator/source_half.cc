@@ -55,6 +55,10 @@ Result<void> SourceHalf::check(const MigrationRequest& request, Connection* conn
   if (const Blockers blockers = env_.shim.blockers(*connection); blockers != 0) {
     return fail(ErrorCode::kBusy, to_string(blockers));
   }
+  // Elsewhere nobody would choose an application for it: the classifier has to go on here.
+  if (request.application.empty() && connection->application().empty()) {
+    return fail(ErrorCode::kBusy, "unclassified");
+  }
   const auto& peers = env_.options.peers;
   const auto peer = std::find_if(peers.begin(), peers.end(),
                                  [&](const NodeInfo& p) { return p.id == request.target; });

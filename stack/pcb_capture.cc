@@ -113,7 +113,8 @@ void capture_congestion(const tcp_pcb& pcb, TcpSnapshot& out) {
   out.ssthresh = std::min<std::uint32_t>(pcb.ssthresh, kCwndMax);
   out.cwnd_bytes_acked = std::min<std::uint32_t>(pcb.bytes_acked, kCwndMax);
   out.in_fast_recovery = (pcb.flags & TF_INFR) != 0;
-  out.in_rto_recovery = (pcb.flags & TF_RTO) != 0;
+  // lwIP looks at whole segments, and ends a recovery later than its last byte is acknowledged.
+  out.in_rto_recovery = (pcb.flags & TF_RTO) != 0 && SeqNum(pcb.lastack) < SeqNum(pcb.rto_end);
   if (out.in_rto_recovery) out.recovery_end = SeqNum(pcb.rto_end);
   out.persist_backoff = pcb.persist_backoff;
   out.persist_probes = pcb.persist_probe;

@@ -183,6 +183,9 @@ PcbTimers::Outcome PcbTimers::retransmit(tcp_pcb& pcb, Instant now) {
   if (retransmissions_ >= most) return Outcome::kTimedOut;
   rto_start_ = now;
   if (tcp_rexmit_rto_prepare(&pcb) != ERR_OK) return Outcome::kGoesOn;
+  // All that was sent is taken for lost (RFC 6582 4). lwIP counts only what was in flight: less,
+  // when this is the second time-out of a recovery.
+  pcb.rto_end = pcb.snd_nxt;
 
   // RFC 5681 3.1: at the first time-out of a segment; one more finds the path as bad as before.
   if (retransmissions_ == 0) {

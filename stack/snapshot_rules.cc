@@ -203,8 +203,6 @@ Result<void> check_congestion_and_timers(const TcpSnapshot& s) {
       {"recovery ends within what was sent",
        !s.in_rto_recovery ||
            (s.recovery_end >= s.send_unacknowledged && s.recovery_end <= s.send_next)},
-      {"data is lost only in recovery from a time-out, or with a window that closed",
-       s.send_lost == 0 || s.in_rto_recovery || probing || s.in_fast_recovery},
       {"a window is probed only while something waits to be sent", !probing || waiting},
       {"a window is probed only after the handshake and before the FIN is acknowledged",
        !probing || !one_of(s.state, {State::kSynReceived, State::kFinWait2, State::kTimeWait})},

@@ -63,6 +63,7 @@ StackImpl::StackImpl(const StackOptions& options, FrameSink& output,
   settings_.mss_reserve = limits::kEncapsulationMax;
   settings_.receive_scale = scale_for(options.window);
   settings_.timestamp = timestamp;
+  settings_.is_recent = is_recent;
   settings_.initial_sequence = initial_sequence;
   settings_.output = output_segment;
   settings_.assertion_failed = AssertionGuard::fail;
@@ -73,11 +74,11 @@ StackImpl::StackImpl(const StackOptions& options, FrameSink& output,
 }
 
 StackImpl::~StackImpl() {
-  while (all_ != nullptr) {
-    TcpConnection& connection = *all_;
-    if (connection.alive()) remove_pcb(connection, CloseReason::kLocalAbort);
-    destroy(connection);
+  for (TcpConnection* c = all_; c != nullptr; c = c->next_all_) {
+    if (c->alive()) remove_pcb(*c, CloseReason::kLocalAbort);  // queues events: all must be there
   }
+  while (all_ != nullptr)
+    destroy(*all_);
 }
 
 void StackImpl::shut_down(Instant now) {

@@ -98,6 +98,7 @@ class StackImpl final : public Stack {
                              const ip_addr_t* destination, std::uint8_t hop_limit,
                              std::uint8_t traffic_class);
   static std::uint32_t timestamp(const tcp_pcb* pcb);
+  static int is_recent(const tcp_pcb* pcb, std::uint32_t tsval);
   static std::uint32_t initial_sequence(const ip_addr_t* local, std::uint16_t local_port,
                                         const ip_addr_t* remote, std::uint16_t remote_port);
   static StackImpl& inside() { return *static_cast<StackImpl*>(::migd_lwip.stack); }

@@ -11,6 +11,10 @@ std::size_t out_of_order_max(std::uint32_t window) {
   return 256 + window / 512;
 }
 
+// A timestamp that was not renewed for so long says nothing about later ones: the peer's clock may
+// have gone half around (RFC 7323 5.5).
+constexpr Duration kTimestampLifetime = 24h * 24;
+
 bool can_be_a_peer(const IpAddress& address) {
   if (address.is_unspecified()) return false;
   if (!address.is_v4()) return address.bytes()[0] != 0xff;     // multicast
@@ -49,6 +53,12 @@ tl::expected<StackImpl::Segment, DropReason> StackImpl::parse(Frame& frame) cons
   const auto tcp = TcpView::parse(frame.bytes().subspan(ip->header_size));
   if (!tcp) return tl::unexpected(tcp.error());
   return Segment{*ip, *tcp, {{ip->dst, tcp->dst_port()}, {ip->src, tcp->src_port()}}};
+}
+
+int StackImpl::is_recent(const tcp_pcb* pcb, std::uint32_t tsval) {
+  const auto& connection = *static_cast<const TcpConnection*>(pcb->ext_args[0].data);
+  const Duration age = connection.stack_.now_ - connection.timers_.ts_recent_at();
+  return SeqNum(tsval) >= SeqNum(pcb->ts_recent) || age > kTimestampLifetime ? 1 : 0;
 }
 
 Stack::InputVerdict StackImpl::input(Frame& frame, Instant now) {

@@ -24,6 +24,8 @@ struct migd_lwip {
 
   /* The timestamp (RFC 7323) that this connection sends now. */
   uint32_t (*timestamp)(const struct tcp_pcb *pcb);
+  /* Whether a timestamp of the peer's may be echoed from now on (RFC 7323 4.3). */
+  int (*is_recent)(const struct tcp_pcb *pcb, uint32_t tsval);
   uint32_t (*initial_sequence)(const struct ip_addr *local, uint16_t local_port,
                                const struct ip_addr *remote, uint16_t remote_port);
   /* Takes a copy of the segment, which begins with its TCP header. */

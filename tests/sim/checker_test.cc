@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <functional>
+#include <map>
 #include <ostream>
 #include <set>
 #include <string>
@@ -20,6 +21,7 @@ namespace {
 struct Plant {
   std::string name;
   std::string checker;  // that must speak; empty: none
+  std::string reason;   // a part of what it must say first: it is not to be right by accident
   std::function<void(ToyCluster&)> bugs = [](ToyCluster&) {};
   std::function<void(Segment&)> rewrite;  // of what the second node sends
   bool lossy = false;
@@ -32,6 +34,7 @@ void PrintTo(const Plant& plant, std::ostream* out) {
 
 struct Verdict {
   std::set<std::string> speakers;
+  std::map<std::string, std::string> first;  // of each speaker
   std::string report;
   FlowCounts counts;
   int moves = 0;
@@ -79,6 +82,7 @@ Verdict run(const Plant& plant, bool migrate, const FlowCounts* control, std::ui
   Verdict result;
   for (const Violation& violation : judge.violations()) {
     result.speakers.insert(violation.checker);
+    result.first.try_emplace(violation.checker, violation.what);
     result.report += violation.to_string() + "\n";
   }
   result.counts = clean.counts();
@@ -93,7 +97,8 @@ class Planted : public ::testing::TestWithParam<Plant> {};
 TEST_P(Planted, ExactlyTheRightCheckerSpeaks) {
   const Plant& plant = GetParam();
   for (std::uint64_t seed = 1; seed <= 3; ++seed) {
-    const Plant sound{.name = "sound", .checker = "", .rewrite = {}, .lossy = plant.lossy};
+    const Plant sound{
+        .name = "sound", .checker = "", .reason = "", .rewrite = {}, .lossy = plant.lossy};
     const Verdict control = run(sound, false, nullptr, seed);
     EXPECT_EQ(control.speakers, std::set<std::string>{}) << control.report;
     EXPECT_TRUE(control.streams_equal);
@@ -108,50 +113,70 @@ TEST_P(Planted, ExactlyTheRightCheckerSpeaks) {
     std::set<std::string> expected;
     if (!plant.checker.empty()) expected.insert(plant.checker);
     EXPECT_EQ(broken.speakers, expected) << "seed " << seed << "\n" << broken.report;
+    EXPECT_NE(broken.first[plant.checker].find(plant.reason), std::string::npos) << broken.report;
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Bugs, Planted,
     ::testing::Values(
-        Plant{.name = "timestamp_back", .checker = "timestamps", .rewrite = bugs::timestamp_back},
-        Plant{.name = "no_timestamps", .checker = "timestamps", .rewrite = bugs::no_timestamps},
-        Plant{.name = "shrunk_window", .checker = "window", .rewrite = bugs::shrunk_window},
-        Plant{.name = "ack_back", .checker = "ack", .rewrite = bugs::ack_back(7)},
-        Plant{.name = "reset", .checker = "reset", .rewrite = bugs::reset},
+        Plant{.name = "timestamp_back",
+              .checker = "timestamps",
+              .reason = "TSval goes back",
+              .rewrite = bugs::timestamp_back},
+        Plant{.name = "no_timestamps",
+              .checker = "timestamps",
+              .reason = "negotiated, but missing",
+              .rewrite = bugs::no_timestamps},
+        Plant{.name = "shrunk_window",
+              .checker = "window",
+              .reason = "the right edge shrinks",
+              .rewrite = bugs::shrunk_window},
+        Plant{.name = "ack_back",
+              .checker = "ack",
+              .reason = "ACK goes back",
+              .rewrite = bugs::ack_back(7)},
+        Plant{.name = "reset", .checker = "reset", .reason = "RST", .rewrite = bugs::reset},
         Plant{.name = "sack_withheld",
               .checker = "sack",
+              .reason = "does not say so any more",
               .rewrite = bugs::sack_withheld,
               .lossy = true},
         Plant{.name = "dropped_early_packet",
               .checker = "clean_path",
+              .reason = "0 by server, 1 by client",
               .bugs = [](ToyCluster& c) { c.bugs.drop_first_held = true; },
               .rewrite = {}},
         Plant{.name = "lost_out_of_order",
               .checker = "sack",
+              .reason = "does not say so any more",
               .bugs = [](ToyCluster& c) { c.bugs.lose_out_of_order = true; },
               .rewrite = {},
               .lossy = true},
         Plant{.name = "two_owners",
               .checker = "one_owner",
+              .reason = " granted epoch ",
               .bugs = [](ToyCluster& c) { c.bugs.two_owners = true; },
               .rewrite = {},
               .lossy = true},
         Plant{.name = "talking_source",
               .checker = "silent_source",
+              .reason = "although it froze",
               .bugs = [](ToyCluster& c) { c.bugs.talking_source = true; },
               .rewrite = {},
               .lossy = true},
         Plant{.name = "grant_forgotten",
               .checker = "one_owner",
+              .reason = "active without a GRANT",
               .bugs = [](ToyCluster& c) { c.bugs.grant_forgotten = true; },
               .rewrite = {}},
         Plant{.name = "dead_after_abort",
               .checker = "resumption",
+              .reason = "was not heard again",
               .bugs = [](ToyCluster& c) { c.bugs.dead_after_abort = true; },
               .rewrite = {},
               .give_up = true},
-        Plant{.name = "sound_abort", .checker = "", .rewrite = {}, .give_up = true}),
+        Plant{.name = "sound_abort", .checker = "", .reason = "", .rewrite = {}, .give_up = true}),
     [](const auto& param_info) { return param_info.param.name; });
 
 }  // namespace

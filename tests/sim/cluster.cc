@@ -97,6 +97,7 @@ std::vector<ServiceOptions> SimCluster::services() const {
   };
   ServiceOptions http = service("http", kHttpPort);
   http.protocol = ServiceOptions::Protocol::kHttp;
+  http.classify_timeout = 60s;  // bad paths may delay a request, but not change who serves it
   http.default_application = "files";
   const auto rule = [](std::string prefix, RuleTarget target, std::string app) {
     ServiceRule made;

@@ -41,28 +41,31 @@ std::string to_string(Fault fault) {
   return "";
 }
 
-// Does it to `target` from inside a bus callback: the net's part at once, so that nothing that the
-// stage was about to send gets out; the process's part when the callback has returned.
+// Does it to `target` from inside a bus callback: the net's part at once, so that nothing that it
+// was about to send gets out, nor what it has just sent; the process's part when the callback has
+// returned.
 void apply(SimCluster& cluster, SimMachine& target, Fault fault) {
   SimLoop& world = cluster.world();
   const auto after = [&world](Duration d, std::function<void()> task) {
     world.schedule(world.now() + d, std::move(task));
   };
+  const auto cut_off_for = [&](Duration d) {
+    cluster.net().isolate(target.port(), true);
+    after(d, [&] { cluster.net().isolate(target.port(), false); });
+  };
   switch (fault) {
     case Fault::kCrash:
     case Fault::kCrashAndRestart:
-      cluster.net().set_up(target.port(), false);
+      cut_off_for(1ms);
       after(0ms, [&] { cluster.crash(target); });
       if (fault == Fault::kCrashAndRestart) after(1500ms, [&] { target.start(); });
       return;
     case Fault::kPartition:
-      cluster.net().isolate(target.port(), true);
-      after(8s, [&] { cluster.net().isolate(target.port(), false); });
+      cut_off_for(8s);
       return;
     case Fault::kStopThenKill:
       target.pause();
-      cluster.net().isolate(target.port(), true);  // what it was about to say is not said
-      after(0ms, [&] { cluster.net().isolate(target.port(), false); });
+      cut_off_for(1ms);
       after(1s, [&] { cluster.crash(target); });
       return;
     case Fault::kStopBriefly:
@@ -109,9 +112,9 @@ class BeforeGrant : public ::testing::TestWithParam<StageAndFault> {};
 TEST_P(BeforeGrant, GoesOnAtTheSource) {
   const auto [stage, fault] = GetParam();
   for_each_seed(2, [&, stage = stage, fault = fault](std::uint64_t seed) {
-    for (Scenario scenario : {download(), echo(400, 900)}) {
+    for (Scenario scenario : {download(3), echo(400, 900)}) {
       scenario.cluster.seed = seed;
-      scenario.moves = {.when = Moves::When::kAtRandom, .mean = 20ms};
+      scenario.moves = {.when = Moves::When::kAtRandom, .mean = 5ms};
       auto struck = std::make_shared<bool>(false);
       scenario.disturb = [=](SimCluster& cluster, SimClient&) {
         auto striker = std::make_shared<Striker>(cluster, stage, fault, 2);
@@ -147,9 +150,9 @@ class AfterGrant : public ::testing::TestWithParam<Fault> {};
 
 TEST_P(AfterGrant, TheTargetGoesOnWhenItCan) {
   for_each_seed(2, [](std::uint64_t seed) {
-    for (Scenario scenario : {download(), echo(400, 900)}) {
+    for (Scenario scenario : {download(3), echo(400, 900)}) {
       scenario.cluster.seed = seed;
-      scenario.moves = {.when = Moves::When::kAtRandom, .mean = 20ms};
+      scenario.moves = {.when = Moves::When::kAtRandom, .mean = 5ms};
       scenario.disturb = [](SimCluster& cluster, SimClient&) {
         auto striker = std::make_shared<Striker>(cluster, Stage::kGranted, GetParam(), 2);
         cluster.on_message(
@@ -179,7 +182,7 @@ TEST(Fabric, LossReorderingAndRepetitionBetweenNodesOnlyDelay) {
                                       .corrupt = 0.02,
                                       .reorder = 0.05};
       scenario.cluster.client_path.delay = 2ms;
-      scenario.moves = {.when = Moves::When::kAtRandom, .mean = 30ms};
+      scenario.moves = {.when = Moves::When::kAtRandom, .mean = 4ms};
       scenario.disturb = [](SimCluster&, SimClient&) {};  // no clean path: client packets cross it
       const Outcome moved = expect_unseen(scenario);
       EXPECT_GE(moved.migrations.completed, 3) << moved.report();
@@ -232,6 +235,22 @@ TEST(Placement, PassesOverANodeThatIsDown) {
       ADD_FAILURE() << violation.to_string();
     }
   });
+}
+
+TEST(Placement, NobodyElseMovesWhatTheClassifierHas) {
+  SimCluster cluster(ClusterOptions{});
+  cluster.start();
+  SimClient& client = cluster.add_client(kHttpPort);
+  client.send("GET /files/small HTTP/1.1\r\n").sleep(100ms);
+  client.send("Host: sim\r\nConnection: close\r\n\r\n").await_responses(1).await_end();
+  client.shutdown_write().start();
+  cluster.world().run_for(50ms);
+  std::string reason;
+  EXPECT_TRUE(cluster.migrate(client, cluster.machine("h2"),
+                              [&](const MigrateReport& report) { reason = report.reason; }));
+  cluster.world().run_until([&] { return client.finished(); }, cluster.world().now() + 20s);
+  EXPECT_EQ(reason, "unclassified");
+  EXPECT_TRUE(client.finished() && !client.failed()) << client.progress();
 }
 
 }  // namespace

@@ -69,6 +69,7 @@ INSTANTIATE_TEST_SUITE_P(Clean, EveryPackets, ::testing::ValuesIn(clean_scenario
 struct Weather {
   std::string name;
   PathOptions client;
+  Duration mean = 4ms;  // between two moves
 };
 
 class BadPaths : public ::testing::TestWithParam<Weather> {};
@@ -78,7 +79,7 @@ TEST_P(BadPaths, StreamsStayEqual) {
     for (Scenario scenario : applications()) {
       scenario.cluster.seed = seed;
       scenario.cluster.client_path = GetParam().client;
-      scenario.moves = {.when = Moves::When::kAtRandom, .mean = 20ms};
+      scenario.moves = {.when = Moves::When::kAtRandom, .mean = GetParam().mean};
       scenario.client.sack = seed % 3 != 0;
       scenario.client.timestamps = seed % 2 != 0;
       const Outcome moved = expect_unseen(scenario);
@@ -91,7 +92,7 @@ TEST_P(BadPaths, StreamsStayEqual) {
 INSTANTIATE_TEST_SUITE_P(
     Weather, BadPaths,
     ::testing::Values(Weather{"loss", {.delay = 5ms, .loss = 0.02}},
-                      Weather{"heavy_loss", {.delay = 5ms, .loss = 0.08}},
+                      Weather{"heavy_loss", {.delay = 5ms, .loss = 0.08}, 20ms},
                       Weather{"reordering",
                               {.delay = 3ms, .jitter = 1ms, .reorder = 0.1, .reorder_delay = 5ms}},
                       Weather{"repeating", {.delay = 3ms, .duplicate = 0.1}},

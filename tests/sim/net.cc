@@ -120,7 +120,8 @@ void SimNet::travel(PortId from, PortId to, Path& path, Bytes packet) {
 }
 
 void SimNet::arrive(PortId from, PortId to, Bytes packet) {
-  if (!ports_[to].up || !ports_[to].deliver)
+  const bool cut = ports_[from].isolated || ports_[to].isolated;
+  if (cut || !ports_[to].up || !ports_[to].deliver)
     return report(Crossing::Point::kLost, from, to, packet);
   report(Crossing::Point::kDelivered, from, to, packet);
   ports_[to].deliver(std::move(packet));

@@ -74,8 +74,9 @@ class SimNet {
 
   PathOptions& path(PortId from, PortId to);  // made from defaults at first use
   void set_defaults(const PathOptions& options) { defaults_ = options; }
-  // Blocks or frees every path between the two, or between the one and everybody.
+  // Blocks or frees every path between the two.
   void partition(PortId a, PortId b, bool blocked);
+  // The same between the one and everybody; what is under way is lost, too.
   void isolate(PortId port, bool blocked);
 
   void observe(NetObserver* observer) { observers_.push_back(observer); }

@@ -100,6 +100,7 @@ TEST(Random, NobodySeesIt) {
   for (; Clock::now() < end; ++seed) {
     const auto* result = ::testing::UnitTest::GetInstance()->current_test_info()->result();
     const int before = result->total_part_count();
+    SCOPED_TRACE(replay_command(seed));
     expect_unseen(random_scenario(seed));
     ++(result->total_part_count() == before ? passed : failed);
   }

@@ -13,9 +13,12 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
 }
 
 void for_each_seed(int usual, const std::function<void(std::uint64_t)>& body) {
-  if (std::getenv("MIGD_SIM_SEED") != nullptr) return body(from_environment("MIGD_SIM_SEED", 1));
+  const bool one = std::getenv("MIGD_SIM_SEED") != nullptr;
   const std::uint64_t runs = from_environment("MIGD_SIM_RUNS", static_cast<std::uint64_t>(usual));
-  for (std::uint64_t seed = 1; seed <= runs; ++seed) {
+  const std::uint64_t first = one ? from_environment("MIGD_SIM_SEED", 1) : 1;
+  const std::uint64_t last = one ? first : runs;
+  for (std::uint64_t seed = first; seed <= last; ++seed) {
+    SCOPED_TRACE(replay_command(seed));
     body(seed);
     if (::testing::Test::HasFailure()) return;  // the first is the one to replay
   }

@@ -151,6 +151,25 @@ TEST_P(OptionsTest, TinyWindowsAndWrites) {
   }
 }
 
+TEST_P(OptionsTest, OlderTimestampsAreNotEchoed) {  // RFC 7323 4.3, 5.5
+  bed().connect();
+  const auto echoed = [&](std::uint32_t tsval) {
+    bed().peer.tsval = tsval;
+    bed().give(bed().peer.data(ramp(10)));
+    bed().take();
+    bed().write(ramp(10));
+    const auto sent = bed().take();
+    bed().peer.tsval = tsval;
+    bed().give(bed().peer.ack());
+    return sent.at(0).options.timestamps->echo;
+  };
+  EXPECT_EQ(echoed(9000), 9000u);
+  EXPECT_EQ(echoed(8999), 9000u);
+  EXPECT_EQ(echoed(9001), 9001u);
+  bed().run_for(24h * 24 + 12h);
+  EXPECT_EQ(echoed(9000), 9000u);
+}
+
 TEST_P(OptionsTest, LargestWindowIsUnsigned) {  // RFC 9293 MUST-1
   PeerOptions options = plain_options();
   options.window = 0;

@@ -201,14 +201,6 @@ std::vector<Break> breaks() {
                  s.in_fast_recovery = false;
                  s.recovery_end = s.send_next + 1;
                }),
-      breaking("lost only in recovery",
-               [](TcpSnapshot& s) {
-                 if (s.send_in_flight == 0) return false;
-                 s.send_lost = 1;
-                 s.in_rto_recovery = s.in_fast_recovery = false;
-                 s.persist_backoff = 0;
-                 return true;
-               }),
       breaking("probed only",
                [](TcpSnapshot& s) {
                  if (waiting(s) || s.fin_sequence) return false;

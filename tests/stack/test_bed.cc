@@ -1,5 +1,8 @@
 #include "tests/stack/test_bed.h"
 
+#include "migrator/blob.h"
+#include "tests/stack/snapshot_text.h"
+
 namespace migd::test {
 
 void TestApp::on_readable(Connection& connection) {
@@ -16,6 +19,17 @@ StackOptions default_options() {
   StackOptions options;
   options.boot = Boot{0x1234};
   return options;
+}
+
+TcpSnapshot travelled(const TcpSnapshot& snapshot, const Tenure& tenure) {
+  ConnectionBlob blob;
+  blob.tenure = tenure;
+  blob.tcp = snapshot;
+  const auto arrived = decode_blob(encode_blob(blob));
+  EXPECT_TRUE(arrived) << arrived.error().text;
+  if (!arrived) return snapshot;
+  EXPECT_EQ(to_text(arrived->tcp), to_text(snapshot));
+  return arrived->tcp;
 }
 
 TestNode::TestNode(std::uint16_t id, const StackOptions& given, Instant now) : rng(id) {
@@ -106,7 +120,8 @@ void TestBed::move() {
   const bool bound = connection->handler() != nullptr;
   const Tenure tenure{connection->id(), Epoch{connection->epoch().value + 1}};
   if (bound) connection->bind(application, nullptr);
-  auto attached = to->stack->attach(snapshot, tenure, service, Duration::zero(), now);
+  auto attached =
+      to->stack->attach(travelled(snapshot, tenure), tenure, service, Duration::zero(), now);
   ASSERT_TRUE(attached) << attached.error().text;
   from->stack->release(std::move(frozen), CloseReason::kMigrated);
   from->stack->deliver_events(now);

@@ -57,6 +57,9 @@ struct TestNode : FrameSink, AcceptHandler, ConnectionObserver {
 
 StackOptions default_options();
 
+// The snapshot as it arrives elsewhere; a test failure when the blob does not carry all of it.
+TcpSnapshot travelled(const TcpSnapshot& snapshot, const Tenure& tenure);
+
 // When the connection moves while a script runs.
 enum class Moves { kNever, kEachStep, kThereAndBack };
 std::string to_string(Moves moves);

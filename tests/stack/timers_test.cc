@@ -80,6 +80,22 @@ TEST_P(TimersTest, TimeOutResendsAllThatIsLost) {
   EXPECT_EQ(bed().peer.received, all);
 }
 
+// RFC 6582 4: a recovery ends when all that was sent before its last time-out is acknowledged.
+TEST_P(TimersTest, SecondTimeOutBeginsTheRecoveryAnew) {
+  bed().connect();
+  bed().write(ramp(14000));
+  bed().peer.received.clear();
+  bed().peer.receive_next = bed().peer.first_byte;
+  bed().run_for(300ms);
+  bed().run_for(500ms);
+  FrozenConnection frozen = bed().stack().freeze(*bed().find(), bed().now);
+  const TcpSnapshot snapshot = bed().stack().capture(frozen, bed().now);
+  bed().stack().thaw(std::move(frozen), bed().now);
+  EXPECT_EQ(snapshot.retransmissions, 2u);
+  EXPECT_TRUE(snapshot.in_rto_recovery);
+  EXPECT_EQ(snapshot.recovery_end, snapshot.send_next);
+}
+
 TEST_P(TimersTest, SynAckIsSentAgainAndGivenUp) {
   bed().give(bed().peer.syn());
   bed().take();
@@ -263,6 +279,19 @@ TEST_P(TimersTest, WindowSmallerThanASegmentIsUsedAfterAWhile) {
     bed().run_for(2s);
   }
   EXPECT_EQ(bed().peer.received, ramp(3000));
+}
+
+TEST_P(TimersTest, FinStaysBehindASegmentThatIsSplit) {
+  warm_up(512);
+  bed().write(ramp(3000));
+  bed().shutdown_write();
+  for (int i = 0; i < 20; ++i) {
+    bed().run_for(2s);
+    bed().give(bed().peer.ack());
+  }
+  EXPECT_EQ(bed().peer.received, ramp(3000));
+  EXPECT_TRUE(bed().peer.fin_received);
+  EXPECT_EQ(bed().state(), TcpState::kFinWait2);
 }
 
 TEST_P(TimersTest, KeepAlive) {
