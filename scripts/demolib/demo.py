@@ -217,7 +217,7 @@ class start_nginx:  # noqa: N801 (used like a function)
     """nginx on the UNIX socket that the relay of the lab's hosts is configured with."""
 
     CONFIGURATION = """\
-daemon off; master_process off; pid nginx.pid; error_log error.log;
+daemon off; master_process off; user root; pid nginx.pid; error_log error.log;
 events {{ worker_connections 64; }}
 http {{ access_log off; client_body_temp_path .; proxy_temp_path .; fastcgi_temp_path .;
        uwsgi_temp_path .; scgi_temp_path .;
