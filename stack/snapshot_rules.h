@@ -2,10 +2,15 @@
 // may be broken, or made up to trip an assertion of lwIP.
 #pragma once
 
+#include <cstdint>
+
 #include "base/result.h"
 #include "stack/snapshot.h"
 
 namespace migd {
+
+// What rounding of scaled windows may announce beyond the limit, in sum (stack/lwip/hooks.c).
+inline constexpr std::uint32_t kWindowSlack = 64u << 10;
 
 // An error of kProtocol names the first rule that is broken.
 Result<void> check_snapshot(const TcpSnapshot& snapshot);

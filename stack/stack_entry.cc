@@ -5,15 +5,13 @@
 #include "base/checksum.h"
 #include "base/limits.h"
 #include "stack/isn.h"
+#include "stack/snapshot_rules.h"
 #include "stack/stack_impl.h"
 
 namespace migd {
 namespace {
 
 constexpr std::uint32_t kTickMilliseconds = TCP_SLOW_INTERVAL;
-
-// What rounding of scaled windows may announce beyond the limit, in sum (stack/lwip/hooks.c).
-constexpr std::uint32_t kWindowSlack = 64u << 10;
 
 // PCBs that failed an assertion. What they point to is in an unknown state: never touched again.
 std::vector<tcp_pcb*>& quarantine_ward() {

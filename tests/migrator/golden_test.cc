@@ -3,27 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <fstream>
 #include <string>
 
 #include "migrator/blob.h"
+#include "tests/support/golden.h"
 #include "tests/support/sample_messages.h"
 
 namespace migd {
 namespace {
 
-Bytes golden(const std::string& name) {
-  std::ifstream file("tests/golden/" + name + ".hex");
-  EXPECT_TRUE(file.good()) << name << ": the tests run in the source's root";
-  Bytes bytes;
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with('#')) continue;
-    for (std::size_t i = 0; i + 1 < line.size(); i += 3) {
-      bytes.push_back(static_cast<std::uint8_t>(std::stoul(line.substr(i, 2), nullptr, 16)));
-    }
-  }
-  return bytes;
-}
+using test::golden;
 
 // By number: a kind that is inserted in the middle, or renumbered, is found here too.
 constexpr std::array<const char*, 15> kNames = {

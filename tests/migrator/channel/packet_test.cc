@@ -3,26 +3,16 @@
 
 #include <sodium.h>
 
-#include <fstream>
-
 #include "migrator/channel/hello.h"
 #include "migrator/channel/session.h"
+#include "tests/support/golden.h"
 #include "tests/support/sim_rng.h"
 
 namespace migd::channel::test {
 namespace {
 
 Bytes golden(const std::string& name) {
-  std::ifstream file("tests/golden/channel_" + name + ".hex");
-  EXPECT_TRUE(file.good()) << name << ": the tests run in the source's root";
-  Bytes bytes;
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with('#')) continue;
-    for (std::size_t i = 0; i + 1 < line.size(); i += 3) {
-      bytes.push_back(static_cast<std::uint8_t>(std::stoul(line.substr(i, 2), nullptr, 16)));
-    }
-  }
-  return bytes;
+  return migd::test::golden("channel_" + name);
 }
 
 template <typename Array = Key>
