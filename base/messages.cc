@@ -64,6 +64,8 @@ void put_tenure(Fields& out, const Tenure& tenure) {
 // "<stage>_us": a key must outlive its field.
 std::string_view time_key_of(Stage stage) {
   switch (stage) {
+    case Stage::kPrepared:
+      return "prepared";
     case Stage::kRequested:
       return "requested_us";
     case Stage::kFrozen:

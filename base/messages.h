@@ -61,7 +61,8 @@ struct ConnectionClosed {
 
 // The stages of migrator/stages.h, by name here because they travel in events and reports.
 enum class Stage : std::uint8_t {
-  kRequested,  // source: wanted; blockers are checked
+  kRequested,  // source: wanted; blockers are checked, the target is asked
+  kPrepared,   // source: the target has promised to take it
   kFrozen,     // source: silent, captured
   kSent,       // source: STATE is on its way
   kMapped,     // forwarder: the mapping names the target
@@ -70,7 +71,7 @@ enum class Stage : std::uint8_t {
   kActivated,  // target: ACTIVE
   kReleased,   // source: tombstone
 };
-inline constexpr std::size_t kStageCount = 8;
+inline constexpr std::size_t kStageCount = 9;
 std::string_view to_string(Stage stage);
 
 enum class MigrationOutcome : std::uint8_t {

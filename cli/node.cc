@@ -97,8 +97,13 @@ Result<void> Node::build() {
   if (!applications) return tl::unexpected(applications.error());
   applications_ = std::move(*applications);
 
-  MigratorOptions migrator{options_.self.id,           boot_,  options_.self.roles.forwarder,
-                           options_.migration_timeout, peers_, {}};
+  MigratorOptions migrator{options_.self.id,
+                           boot_,
+                           options_.self.roles.forwarder,
+                           options_.migration_timeout,
+                           options_.migration_prepare,
+                           peers_,
+                           {}};
   for (const ServiceOptions& service : options_.services) {
     migrator.vips.insert(migrator.vips.end(), service.vips.begin(), service.vips.end());
   }

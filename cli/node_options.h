@@ -34,6 +34,7 @@ struct NodeOptions {
   Duration keepalive = Duration::zero();
 
   Duration migration_timeout = 5s;
+  bool migration_prepare = true;  // ask the target before the freeze
 
   std::vector<PeerOptions> peers;
   std::vector<ServiceOptions> services;

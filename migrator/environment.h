@@ -32,7 +32,8 @@ struct MigratorOptions {
   NodeId self;
   Boot boot;
   bool is_forwarder = false;
-  Duration timeout = 5s;  // STATE to READY
+  Duration timeout = 5s;  // PREPARE to PROMISE, and STATE to READY
+  bool prepare = true;    // ask for a promise, so that GRANT may ride with STATE
   std::vector<NodeInfo> peers;
   std::vector<Endpoint> vips;  // what a connection that comes in may belong to
 };

@@ -207,6 +207,7 @@ std::deque<Frame> IntermediateDriver::take_back(const FourTuple& tuple) {
   const auto it = gates_.find(tuple);
   MIGD_CHECK(it != gates_.end());
   std::deque<Frame> held = it->second->stragglers.take();
+  if (it->second->phase == Phase::kSourcePassing) tombstones_.erase(tuple);  // it never left
   gates_.erase(it);
   return held;
 }

@@ -146,7 +146,8 @@ Result<void> Migrator::migrate(Connection& connection, NodeId target, std::strin
 // ---- connections come and go ----
 
 void Migrator::on_opened(Connection& connection) {
-  if (connection.frozen()) return;  // attached: the target half keeps its record
+  // Attached: the target half keeps its record. It may be live by now.
+  if (connection.epoch() != Epoch{1}) return;
   if (const NodeId from = driver_->origin_of(connection.tuple()); from != NodeId{}) {
     env_->records[connection.id()].forwarder = from;
   }
@@ -275,6 +276,8 @@ void Migrator::handle(NodeId origin, const wire::Message& message, ByteView body
         self.env_->send(m.source, wire::Barrier{m.tenure, self.options_.self}, now);
       }
     }
+    void operator()(const wire::Prepare& m) const { self.target_->on_prepare(m, origin, now); }
+    void operator()(const wire::Promise& m) const { self.source_->on_promise(m, origin, now); }
     void operator()(const wire::Ready& m) const { self.source_->on_ready(m, origin, now); }
     void operator()(const wire::Refuse& m) const { self.source_->on_refuse(m, origin, now); }
     void operator()(const wire::Grant& m) const { self.target_->on_grant(m, origin, now); }
@@ -282,7 +285,7 @@ void Migrator::handle(NodeId origin, const wire::Message& message, ByteView body
     void operator()(const wire::Abort& m) const { self.target_->on_abort(m, origin, now); }
     void operator()(const wire::Barrier& m) const {
       // From the forwarder to the source, then from the source to the target.
-      if (m.forwarder == origin) self.source_->on_barrier(m, now);
+      if (m.forwarder == origin && self.source_->on_barrier(m, now)) return;
       self.target_->on_barrier(m, origin, now);
     }
     void operator()(const wire::Map& m) const {

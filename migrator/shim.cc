@@ -63,9 +63,14 @@ ConnectionBlob Shim::compile(const FrozenConnection& frozen, const Handover& han
   return blob;
 }
 
+std::string Shim::objection(const std::string& application) const {
+  if (application.empty() || applications_.knows(application)) return "";
+  return "application '" + application + "' is not registered";
+}
+
 Result<FrozenConnection> Shim::infuse(const ConnectionBlob& blob, Duration held, Instant now) {
-  if (!blob.application.empty() && !applications_.knows(blob.application)) {
-    return fail(ErrorCode::kRefused, "application '" + blob.application + "' is not registered");
+  if (std::string reason = objection(blob.application); !reason.empty()) {
+    return fail(ErrorCode::kRefused, std::move(reason));
   }
   Result<FrozenConnection> frozen = stack_.attach(blob.tcp, blob.tenure, blob.service, held, now);
   if (!frozen || blob.application.empty()) return frozen;

@@ -41,6 +41,8 @@ class Shim {
                          NodeId source, Instant now) const;
 
   // Validates everything, attaches and binds; silent. The error names what is wrong.
+  // Why an application of that name (empty: none) could not have a connection here; else empty.
+  std::string objection(const std::string& application) const;
   Result<FrozenConnection> infuse(const ConnectionBlob& blob, Duration held, Instant now);
 
  private:

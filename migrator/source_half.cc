@@ -16,11 +16,14 @@ constexpr Duration kReleasedPatience = 1s;
 
 // Settling: up to this round trip, for so long, until so little would have to travel.
 constexpr Duration kSettlingRoundTrip = 1ms;
-constexpr Duration kSettlingPatience = 3ms;
+constexpr Duration kSettlingPatience = 20ms;  // what drains flows: nobody waits
 constexpr std::size_t kSettledBytes = 16u << 10;
 
+// A state of up to this size leaves with its GRANT: a few datagrams, on their way at once.
+constexpr std::size_t kGrantRidesWithin = 32u << 10;
+
 std::size_t to_carry(const Connection& connection) {
-  return connection.unsent() + connection.unacknowledged();
+  return connection.unsent() + connection.unacknowledged() + connection.readable();
 }
 
 bool has_settled(const Connection& connection) {
@@ -50,7 +53,6 @@ Result<void> SourceHalf::check(const MigrationRequest& request, Connection* conn
   if (request.expected_epoch && *request.expected_epoch != connection->epoch()) {
     return fail(ErrorCode::kRefused, "stale_epoch");
   }
-  if (settling(request.connection)) return fail(ErrorCode::kBusy, "moving");
   if (request.target == env_.options.self) return fail(ErrorCode::kRefused, "already_here");
   if (const Blockers blockers = env_.shim.blockers(*connection); blockers != 0) {
     return fail(ErrorCode::kBusy, to_string(blockers));
@@ -104,19 +106,40 @@ void SourceHalf::start(const MigrationRequest& request, Instant now) {
   m->tuple = connection->tuple();
   m->tenure = {request.connection, Epoch{connection->epoch().value + 1}};
   m->started = now;
+  if (find(m->tenure) != nullptr) return refuse(request, "moving", now);
   Outgoing& moving = *m;
   outgoing_[moving.tenure] = std::move(m);
   reach(moving, Stage::kRequested, now);
-  // A state that the application has handed over is true only now.
-  if (moving.handover.state || has_settled(*connection)) return freeze(moving, *connection, now);
-  connection->pause_writing(true);
-  settling_.push_back(moving.tenure);
-  wheel_.arm(moving, now + kSettlingPatience);
+  if (moving.handover.state) return freeze(moving, *connection, now);
+  if (!env_.options.prepare) return settle(moving, *connection, now);
+  const std::string& application =
+      request.application.empty() ? connection->application() : request.application;
+  wheel_.arm(moving, now + std::min(request.timeout, env_.options.timeout));
+  if (!env_.send(request.target, wire::Prepare{moving.tenure, moving.tuple, application}, now)) {
+    withdraw(moving, "target_down", now);
+  }
 }
 
-bool SourceHalf::settling(const ConnectionId& connection) const {
-  return std::any_of(settling_.begin(), settling_.end(),
-                     [&](const Tenure& tenure) { return tenure.connection == connection; });
+// ---- kPrepared ----
+
+void SourceHalf::on_promise(const wire::Promise& message, NodeId from, Instant now) {
+  Outgoing* const m = find(message.tenure);
+  if (m == nullptr || m->stage != Stage::kRequested || from != m->request.target) return;
+  if (!message.reason.empty()) return withdraw(*m, message.reason, now);
+  Connection* const connection = env_.stack.find(message.tenure.connection);
+  // Much may have happened since the connection was found fit to move.
+  if (const Result<void> checked = check(m->request, connection); !checked) {
+    return withdraw(*m, checked.error().text, now);
+  }
+  m->promised = true;
+  reach(*m, Stage::kPrepared, now);
+  settle(*m, *connection, now);
+}
+
+void SourceHalf::settle(Outgoing& m, Connection& connection, Instant now) {
+  if (!has_settled(connection)) connection.pause_writing(true);
+  settling_.push_back(m.tenure);  // poll() comes when the applications have read what is there
+  wheel_.arm(m, now + kSettlingPatience);
 }
 
 void SourceHalf::poll(Instant now) {
@@ -129,9 +152,8 @@ void SourceHalf::poll(Instant now) {
     stop_settling(tenure, now);
 }
 
-// Much may have happened since the connection was found fit to move.
 void SourceHalf::stop_settling(const Tenure& tenure, Instant now) {
-  settling_.erase(std::remove(settling_.begin(), settling_.end(), tenure), settling_.end());
+  std::erase(settling_, tenure);
   Outgoing& m = *find(tenure);
   Connection* const connection = env_.stack.find(tenure.connection);
   if (const Result<void> checked = check(m.request, connection); !checked) {
@@ -140,8 +162,9 @@ void SourceHalf::stop_settling(const Tenure& tenure, Instant now) {
   freeze(m, *connection, now);
 }
 
-// Nothing has been done yet.
+// Nothing has been done yet that anybody could notice.
 void SourceHalf::withdraw(Outgoing& m, const std::string& reason, Instant now) {
+  std::erase(settling_, m.tenure);
   Connection* const connection = env_.stack.find(m.tenure.connection);
   if (connection != nullptr) connection->pause_writing(false);
   const std::unique_ptr<Outgoing> ended = std::move(outgoing_.extract(m.tenure).mapped());
@@ -158,6 +181,7 @@ void SourceHalf::freeze(Outgoing& m, Connection& connection, Instant now) {
   if (const Result<void> sent = send_state(m, now); !sent) {
     return roll_back(m, sent.error().text, MigrationOutcome::kRefused, now);
   }
+  if (m.rides) return grant(m, now);
   wheel_.arm(m, now + std::min(m.request.timeout, env_.options.timeout));
 }
 
@@ -177,7 +201,7 @@ Result<void> SourceHalf::choose_way(Outgoing& m) {
   return {};
 }
 
-Result<void> SourceHalf::send_state(Outgoing& m, Instant now) {
+Result<Bytes> SourceHalf::bundle(Outgoing& m, Instant now) const {
   ConnectionBlob blob = env_.shim.compile(*m.frozen, m.handover, m.tenure, env_.options.self, now);
   if (blob.application_state.size() > limits::kApplicationStateMax) {
     return fail(ErrorCode::kTooLarge, "application_state_too_large");
@@ -187,20 +211,30 @@ Result<void> SourceHalf::send_state(Outgoing& m, Instant now) {
       blob.past_moves.push_back({move.from, move.to, move.epoch, now - move.active_since});
     }
   }
-  const Bytes bytes = encode_blob(blob);
+  Bytes bytes = encode_blob(blob);
   if (bytes.size() > limits::kBlobMax) return fail(ErrorCode::kTooLarge, "blob_too_large");
   m.blob_bytes = static_cast<std::uint32_t>(bytes.size());
-  m.target_boot = env_.channel.peer_boot(m.request.target);
+  return bytes;
+}
 
-  const wire::Message state = wire::State{
-      m.tenure, env_.options.self, m.request.target, m.forwarder, m.flow, m.own_flow, m.tuple};
+// The first time, and again by another way, or over a new session: the same tenure, and still
+// granted if it was.
+Result<void> SourceHalf::send_state(Outgoing& m, Instant now) {
+  const Result<Bytes> blob = bundle(m, now);
+  if (!blob) return tl::unexpected(blob.error());
+  if (m.stage == Stage::kFrozen) {
+    m.rides = m.promised && m.own_flow != FlowId{} && blob->size() <= kGrantRidesWithin;
+    m.target_boot = env_.channel.peer_boot(m.request.target);
+  }
+  const NodeId target = m.request.target;
+  const wire::Message state = wire::State{m.tenure, env_.options.self, target,  m.forwarder,
+                                          m.flow,   m.own_flow,        m.rides, m.tuple};
   const auto kind = static_cast<std::uint8_t>(wire::Kind::kState);
   const Bytes head = wire::serialize(state);
-  const NodeId target = m.request.target;
   Result<void> sent = m.way == target
-                          ? env_.channel.send(target, kind, head, bytes, now)
-                          : env_.channel.send_via(m.way, target, kind, head, bytes, now);
-  if (!sent) return sent;
+                          ? env_.channel.send(target, kind, head, *blob, now)
+                          : env_.channel.send_via(m.way, target, kind, head, *blob, now);
+  if (!sent || m.stage != Stage::kFrozen) return sent;
   reach(m, Stage::kSent, now);
   if (m.forwarder == env_.options.self) {
     // We are the forwarder: from here on packets go to the target, and none is on an older way.
@@ -215,9 +249,8 @@ Result<void> SourceHalf::send_state(Outgoing& m, Instant now) {
 
 void SourceHalf::on_ready(const wire::Ready& message, NodeId from, Instant now) {
   Outgoing* m = find(message.tenure);
-  if (m == nullptr ||
-      m->stage ==
-          Stage::kRequested) {  // rolled back meanwhile, and the ABORT was lost with its session
+  // Rolled back meanwhile, and the ABORT was lost with its session.
+  if (m == nullptr || m->stage < Stage::kSent) {
     env_.send(from, wire::Abort{message.tenure, "rolled_back"}, now);
     return;
   }
@@ -231,26 +264,26 @@ void SourceHalf::on_ready(const wire::Ready& message, NodeId from, Instant now) 
 }
 
 void SourceHalf::grant(Outgoing& m, Instant now) {
-  // In this order on the way to the target: stragglers, the barrier behind them, the grant.
+  // In this order on the way to the target: stragglers, the barrier behind them, the grant, unless
+  // it has left with STATE.
   env_.driver.pass_on(m.tuple, {m.tenure, m.request.target, m.own_flow}, now);
   m.stage = Stage::kGranted;
   if (m.barrier_passed) {
     env_.send(m.request.target, wire::Barrier{m.tenure, m.forwarder}, now);
   }
-  env_.send(m.request.target, wire::Grant{m.tenure}, now);
+  if (!m.rides) env_.send(m.request.target, wire::Grant{m.tenure}, now);
   reach(m, Stage::kGranted, now);
   wheel_.arm(m, now + kGrantedPatience);
 }
 
-void SourceHalf::on_barrier(const wire::Barrier& message, Instant now) {
+bool SourceHalf::on_barrier(const wire::Barrier& message, Instant now) {
   Outgoing* m = find(message.tenure);
-  if (m == nullptr || m->stage == Stage::kRequested || m->barrier_passed) return;
+  if (m == nullptr || m->stage < Stage::kSent) return false;
+  if (m->barrier_passed) return true;
   m->barrier_passed = true;
-  if (m->stage == Stage::kSent) {
-    reach(*m, Stage::kMapped, now);
-  } else {
-    env_.send(m->request.target, message, now);
-  }
+  if (m->stage != Stage::kReleased) reach(*m, Stage::kMapped, now);
+  if (m->stage != Stage::kSent) env_.send(m->request.target, message, now);
+  return true;
 }
 
 // ---- kReleased ----
@@ -292,7 +325,7 @@ void SourceHalf::on_refuse(const wire::Refuse& message, NodeId from, Instant now
 void SourceHalf::roll_back(Outgoing& m, const std::string& reason, MigrationOutcome outcome,
                            Instant now) {
   MIGD_CHECK(m.frozen.has_value());
-  const bool left = m.stage != Stage::kRequested && m.stage != Stage::kFrozen;
+  const bool left = m.stage >= Stage::kSent;
   const FourTuple tuple = m.tuple;
   Connection& connection = m.frozen->connection();
   if (left) {
@@ -318,12 +351,17 @@ void SourceHalf::roll_back(Outgoing& m, const std::string& reason, MigrationOutc
 void SourceHalf::on_session_down(NodeId peer, Instant now) {
   std::vector<Outgoing*> affected;
   for (auto& [tenure, m] : outgoing_) {
-    if (m->stage == Stage::kSent) affected.push_back(m.get());
+    if (m->stage <= Stage::kGranted && (peer == m->request.target || peer == m->way)) {
+      affected.push_back(m.get());
+    }
   }
   for (Outgoing* m : affected) {
-    if (peer == m->request.target) {
+    const bool target_lost = peer == m->request.target;
+    if (m->stage < Stage::kFrozen) {
+      if (target_lost) withdraw(*m, "target_lost", now);
+    } else if (target_lost && m->stage == Stage::kSent) {
       roll_back(*m, "target_lost", MigrationOutcome::kAborted, now);
-    } else if (peer == m->way) {
+    } else if (!target_lost) {
       go_straight(*m, now);
     }
   }
@@ -332,8 +370,10 @@ void SourceHalf::on_session_down(NodeId peer, Instant now) {
 void SourceHalf::on_undeliverable(const Tenure& tenure, NodeId via, const std::string& reason,
                                   Instant now) {
   Outgoing* m = find(tenure);
-  if (m == nullptr || m->stage != Stage::kSent || via != m->way) return;
-  if (via != m->request.target && env_.channel.session_up(m->request.target)) {
+  if (m == nullptr || m->stage < Stage::kSent || m->stage > Stage::kGranted || via != m->way)
+    return;
+  if (m->stage == Stage::kGranted ||
+      (via != m->request.target && env_.channel.session_up(m->request.target))) {
     go_straight(*m, now);
   } else {
     roll_back(*m, reason, MigrationOutcome::kAborted, now);
@@ -341,10 +381,11 @@ void SourceHalf::on_undeliverable(const Tenure& tenure, NodeId via, const std::s
 }
 
 // The way is lost, the target is not: the same tenure again, without a forwarder between. The
-// mapping follows when the forwarder is back.
+// mapping follows when the forwarder is back. What is granted already waits for a session.
 void SourceHalf::go_straight(Outgoing& m, Instant now) {
+  if (m.stage == Stage::kGranted && !m.rides) return;
   m.way = m.request.target;
-  if (const Result<void> sent = send_state(m, now); !sent) {
+  if (const Result<void> sent = send_state(m, now); !sent && m.stage == Stage::kSent) {
     roll_back(m, sent.error().text, MigrationOutcome::kAborted, now);
   }
 }
@@ -355,10 +396,12 @@ void SourceHalf::on_session_up(NodeId peer, Boot boot, Instant now) {
     if (m->stage == Stage::kGranted && m->request.target == peer) granted.push_back(m.get());
   }
   for (Outgoing* m : granted) {
-    if (boot == m->target_boot) {
-      env_.send(peer, wire::Grant{m->tenure}, now);
-    } else {
+    if (boot != m->target_boot) {
       release(*m, now);  // the owner died, and took the connection with it
+    } else if (m->rides) {
+      go_straight(*m, now);
+    } else {
+      env_.send(peer, wire::Grant{m->tenure}, now);
     }
   }
 }
@@ -370,7 +413,9 @@ void SourceHalf::on_deadline(Instant now) {
       outgoing_.erase(m.tenure);
     } else if (m.stage == Stage::kGranted) {
       release(m, now);  // never answered: an owner that died
-    } else if (m.stage == Stage::kRequested) {
+    } else if (m.stage == Stage::kRequested && env_.options.prepare) {
+      withdraw(m, "timed_out", now);
+    } else if (m.stage < Stage::kFrozen) {
       stop_settling(m.tenure, now);
     } else {
       roll_back(m, "timed_out", MigrationOutcome::kAborted, now);

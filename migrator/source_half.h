@@ -1,10 +1,15 @@
 // The source's half of migrations: freeze, capture, send, grant, release, and every way back.
 //
-//   kRequested -> kFrozen -> kSent ---READY---> kGranted ---ACTIVE---> kReleased
-//                    \          \ REFUSE, time-out, target or way lost
-//                     `----------`------------------------> rolled back: live again, higher epoch
+//   kRequested -PROMISE-> kPrepared -> kFrozen -> kSent -READY-> kGranted -ACTIVE-> kReleased
+//        \                   \            \          \ REFUSE, time-out, target or way lost
+//         `-------------------`------------`----------`-> as it was; once sent, a higher epoch
 //
-// Settling, in kRequested. Where a round trip takes less than a move, what is queued and in flight
+// Preparing. The target is asked before the freeze. When it has promised and the state is small,
+// GRANT rides with STATE: kSent and kGranted are one step, the client is kept waiting for one
+// crossing in place of three, and a target that dies in that moment was the owner. A state that the
+// application has handed over is true only now: it does not wait for a promise.
+//
+// Settling, in kPrepared. Where a round trip takes less than a move, what is queued and in flight
 // reaches the client sooner by itself than in a blob: the application's writing pauses, and the
 // freeze comes when little is left, or after kSettlingPatience.
 //
@@ -33,10 +38,12 @@ class SourceHalf {
   // Either under way when this returns, or refused: both end in a MigrationFinished on the bus.
   void start(const MigrationRequest& request, Instant now);
 
+  void on_promise(const wire::Promise& message, NodeId from, Instant now);
   void on_ready(const wire::Ready& message, NodeId from, Instant now);
   void on_refuse(const wire::Refuse& message, NodeId from, Instant now);
   void on_active(const wire::Active& message, NodeId from, Instant now);
-  void on_barrier(const wire::Barrier& message, Instant now);
+  // False when it concerns no migration of this half.
+  bool on_barrier(const wire::Barrier& message, Instant now);
   // STATE did not get through `via`.
   void on_undeliverable(const Tenure& tenure, NodeId via, const std::string& reason, Instant now);
   void on_session_up(NodeId peer, Boot boot, Instant now);
@@ -61,6 +68,8 @@ class SourceHalf {
     FlowId own_flow;   // for stragglers, of our own counter
     Boot target_boot;  // at the time of STATE
     Stage stage = Stage::kRequested;
+    bool promised = false;  // by the target
+    bool rides = false;     // GRANT with STATE
     std::optional<FrozenConnection> frozen;
     bool barrier_passed = false;
     std::uint32_t blob_bytes = 0;
@@ -69,12 +78,13 @@ class SourceHalf {
   };
 
   Result<void> check(const MigrationRequest& request, Connection* connection) const;
-  bool settling(const ConnectionId& connection) const;
-  void freeze(Outgoing& m, Connection& connection, Instant now);
+  void settle(Outgoing& m, Connection& connection, Instant now);
   void stop_settling(const Tenure& tenure, Instant now);
+  void freeze(Outgoing& m, Connection& connection, Instant now);
   void withdraw(Outgoing& m, const std::string& reason, Instant now);
   Result<void> choose_way(Outgoing& m);
   Result<void> send_state(Outgoing& m, Instant now);
+  Result<Bytes> bundle(Outgoing& m, Instant now) const;
   void grant(Outgoing& m, Instant now);
   void roll_back(Outgoing& m, const std::string& reason, MigrationOutcome outcome, Instant now);
   void go_straight(Outgoing& m, Instant now);

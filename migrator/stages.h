@@ -3,13 +3,17 @@
 // stage's name; docs/life_of_a_migration.md tells it as a story.
 //
 //   source                         forwarder(s)              target
-//   LIVE
+//   LIVE -- PREPARE --------------------------------------> may it come? nothing is kept
+//    | <----------------------------------------- PROMISE --
 //    | freeze; compile; capture copies
 //   FROZEN -- STATE -------------> map, relay -------------> READY: validated, attached, silent
 //    | <------------------------------------------ READY --
 //   GRANTED -- held packets, barrier, GRANT ---------------> ACTIVE: data to the application,
 //    | <------------------------------------------ ACTIVE --   held packets in order, one ACK
 //   GONE: release, tombstone
+//
+// When the target has promised and the state is small, GRANT rides with STATE: sent and granted are
+// one step of the source, attached and activated one of the target, and no READY is said.
 #pragma once
 
 #include <array>
@@ -28,8 +32,10 @@ struct StageRule {
 };
 
 inline constexpr std::array<StageRule, kStageCount> kStageRules{{
-    {Stage::kRequested, "checks blockers, target and session; may let what is queued drain", "",
-     "nothing to undo", false},
+    {Stage::kRequested, "checks blockers, target and session; PREPARE", "", "nothing to undo",
+     false},
+    {Stage::kPrepared, "may let what is queued drain",
+     "checks that it could take it, answers PROMISE", "nothing to undo", false},
     {Stage::kFrozen, "parks the PCB, holds arriving packets, captures copies", "",
      "thaw; held packets are replayed", false},
     {Stage::kSent, "STATE leaves, by the forwarder or straight", "",

@@ -29,25 +29,47 @@ Epoch TargetHalf::highest_epoch(const ConnectionId& connection) const {
   return it->first.connection == connection ? it->first.epoch : Epoch{};
 }
 
+TargetHalf::Incoming& TargetHalf::expect(const Tenure& tenure, NodeId source, Instant now) {
+  auto& slot = incoming_[tenure];
+  if (slot == nullptr) {
+    slot = std::make_unique<Incoming>();
+    slot->head.tenure = tenure;
+    slot->head.source = source;
+    wheel_.arm(*slot, now + kMemory);
+  }
+  return *slot;
+}
+
+// ---- PREPARE ----
+
+void TargetHalf::on_prepare(const wire::Prepare& message, NodeId from, Instant now) {
+  std::string reason = fence(message.tenure, message.tuple);
+  if (reason.empty()) reason = env_.shim.objection(message.application);
+  if (!reason.empty()) env_.count_refusal(reason);
+  env_.send(from, wire::Promise{message.tenure, reason}, now);
+}
+
 // ---- STATE ----
 
 void TargetHalf::on_state(const wire::State& head, ByteView blob, Instant now) {
-  if (const auto known = incoming_.find(head.tenure); known != incoming_.end()) {
-    answer_again(*known->second, now);
-    return;
+  Incoming& incoming = expect(head.tenure, head.source, now);
+  if (incoming.head.source != head.source) return;
+  if (incoming.verdict == Verdict::kAwaited) {
+    incoming.head = head;
+    incoming.blob_bytes = static_cast<std::uint32_t>(blob.size());
+    receive(incoming, blob, now);
+  } else if (head.granted && incoming.verdict == Verdict::kAttached) {
+    activate(incoming, now);
+  } else {
+    answer_again(incoming, now);
   }
-  auto incoming = std::make_unique<Incoming>();
-  incoming->head = head;
-  incoming->blob_bytes = static_cast<std::uint32_t>(blob.size());
-  Incoming& arrived = *incoming;
-  incoming_[head.tenure] = std::move(incoming);
-  wheel_.arm(arrived, now + kMemory);
-  receive(arrived, blob, now);
 }
 
 void TargetHalf::answer_again(Incoming& incoming, Instant now) {
   const Tenure& tenure = incoming.head.tenure;
   switch (incoming.verdict) {
+    case Verdict::kAwaited:
+      return;
     case Verdict::kAttached:
       env_.send(incoming.head.source, wire::Ready{tenure}, now);
       return;
@@ -61,23 +83,22 @@ void TargetHalf::answer_again(Incoming& incoming, Instant now) {
 }
 
 // Why this tenure must not begin here; empty when it may.
-std::string TargetHalf::fence(const wire::State& head) const {
-  const ConnectionId& id = head.tenure.connection;
+std::string TargetHalf::fence(const Tenure& tenure, const FourTuple& tuple) const {
+  const ConnectionId& id = tenure.connection;
   if (const Connection* alive = env_.stack.find(id); alive != nullptr && !alive->frozen()) {
     return "exists_here";
   }
-  if (const auto* stone = env_.driver.tombstone(head.tuple);
-      stone != nullptr && stone->to.tenure.connection == id &&
-      stone->to.tenure.epoch >= head.tenure.epoch) {
+  if (const auto* stone = env_.driver.tombstone(tuple); stone != nullptr &&
+                                                        stone->to.tenure.connection == id &&
+                                                        stone->to.tenure.epoch >= tenure.epoch) {
     return "stale_epoch";
   }
   // This tenure itself is in the map already; a higher one of the connection fences it off.
-  if (highest_epoch(id) > head.tenure.epoch) return "stale_epoch";
-  if (const Connection* other = env_.stack.find(head.tuple);
-      other != nullptr && other->id() != id) {
+  if (highest_epoch(id) > tenure.epoch) return "stale_epoch";
+  if (const Connection* other = env_.stack.find(tuple); other != nullptr && other->id() != id) {
     return "tuple_in_use";
   }
-  if (!is_vip(env_.options.vips, head.tuple.local)) return "address_not_ours";
+  if (!is_vip(env_.options.vips, tuple.local)) return "address_not_ours";
   return "";
 }
 
@@ -93,7 +114,7 @@ Result<ConnectionBlob> TargetHalf::open(const wire::State& head, ByteView bytes)
 void TargetHalf::receive(Incoming& incoming, ByteView bytes, Instant now) {
   const wire::State& head = incoming.head;
   map_inbound(head);
-  if (const std::string fenced = fence(head); !fenced.empty()) {
+  if (const std::string fenced = fence(head.tenure, head.tuple); !fenced.empty()) {
     decline(incoming, fenced, now);
     return;
   }
@@ -129,6 +150,7 @@ void TargetHalf::map_inbound(const wire::State& head) {
 
 void TargetHalf::attach(Incoming& incoming, FrozenConnection frozen, Instant now) {
   const wire::State& head = incoming.head;
+  incoming.verdict = Verdict::kAttached;
   incoming.frozen.emplace(std::move(frozen));
   incoming.attached_at = now;
   const bool awaiting_barrier = head.forwarder != NodeId{} && !incoming.barrier_passed;
@@ -136,7 +158,11 @@ void TargetHalf::attach(Incoming& incoming, FrozenConnection frozen, Instant now
                              limits::kWindowMax, awaiting_barrier);
   env_.driver.adopt_orphans(now);
   env_.bus.post(MigrationStageReached{head.tenure, Stage::kAttached, {}});
-  env_.send(head.source, wire::Ready{head.tenure}, now);
+  if (head.granted) {
+    activate(incoming, now);
+  } else {
+    env_.send(head.source, wire::Ready{head.tenure}, now);
+  }
 }
 
 void TargetHalf::decline(Incoming& incoming, const std::string& reason, Instant now) {
@@ -188,11 +214,12 @@ void TargetHalf::activate(Incoming& incoming, Instant now) {
 }
 
 void TargetHalf::on_barrier(const wire::Barrier& message, NodeId from, Instant now) {
-  const auto it = incoming_.find(message.tenure);
-  if (it == incoming_.end() || from != it->second->head.source) return;
-  it->second->barrier_passed = true;
-  if (it->second->verdict != Verdict::kDeclined)
-    env_.driver.on_barrier(it->second->head.tuple, now);
+  Incoming& incoming = expect(message.tenure, from, now);  // it may overtake its STATE
+  if (from != incoming.head.source) return;
+  incoming.barrier_passed = true;
+  if (incoming.verdict == Verdict::kAttached || incoming.verdict == Verdict::kActivated) {
+    env_.driver.on_barrier(incoming.head.tuple, now);
+  }
 }
 
 // ---- the ways back ----

@@ -1,8 +1,11 @@
 // The target's half of migrations: take the blob, attach it silently, wait for the grant, speak.
 //
+//   PREPARE ---> would it be taken? PROMISE; nothing is kept
 //   STATE ---> kAttached ---GRANT---> kActivated
 //      \            \ ABORT, or the source is gone for good
 //       `------------`----> never: released without a segment; what came for it goes to the source
+//
+// GRANT may ride with STATE: then attaching and activating are one step.
 //
 // What it decided about a tenure it remembers for a while, so that every repeated message gets the
 // same answer: a STATE of a tenure that was refused is refused again, a GRANT of one that was
@@ -23,6 +26,7 @@ class TargetHalf {
  public:
   TargetHalf(MigratorEnvironment& environment, Instant now);
 
+  void on_prepare(const wire::Prepare& message, NodeId from, Instant now);
   void on_state(const wire::State& head, ByteView blob, Instant now);
   void on_grant(const wire::Grant& message, NodeId from, Instant now);
   void on_abort(const wire::Abort& message, NodeId from, Instant now);
@@ -36,10 +40,11 @@ class TargetHalf {
   void on_deadline(Instant now);
 
  private:
-  enum class Verdict { kAttached, kActivated, kDeclined };
+  // kAwaited: something about it came before its STATE.
+  enum class Verdict { kAwaited, kAttached, kActivated, kDeclined };
   struct Incoming : TimerWheel::Node {
     wire::State head;
-    Verdict verdict = Verdict::kAttached;
+    Verdict verdict = Verdict::kAwaited;
     std::string reason;  // why never
     std::optional<FrozenConnection> frozen;
     std::string application;
@@ -49,8 +54,9 @@ class TargetHalf {
     bool barrier_passed = false;
   };
 
+  Incoming& expect(const Tenure& tenure, NodeId source, Instant now);  // made when it is not known
   void answer_again(Incoming& incoming, Instant now);
-  std::string fence(const wire::State& head) const;
+  std::string fence(const Tenure& tenure, const FourTuple& tuple) const;
   Result<ConnectionBlob> open(const wire::State& head, ByteView blob) const;
   void receive(Incoming& incoming, ByteView blob, Instant now);
   void decline(Incoming& incoming, const std::string& reason, Instant now);

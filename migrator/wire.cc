@@ -9,6 +9,7 @@ namespace migd::wire {
 namespace {
 
 constexpr std::uint64_t kUnset = ~std::uint64_t{0};
+constexpr std::uint8_t kGrantedFlag = 1;
 constexpr std::uint64_t kDurationMax = std::uint64_t{366} * 24 * 3600 * 1'000'000'000;
 
 void write(ByteWriter& out, const Tenure& t) {
@@ -62,6 +63,7 @@ struct Writer {
     write(out, m.forwarder);
     write(out, m.flow);
     write(out, m.own_flow);
+    out.u8(m.granted ? kGrantedFlag : 0);
     write_four_tuple(out, m.tuple);
   }
   void operator()(const Ready& m) const { write(out, m.tenure); }
@@ -131,6 +133,15 @@ struct Writer {
     }
     write_text(out, f.reason);
   }
+  void operator()(const Prepare& m) const {
+    write(out, m.tenure);
+    write_four_tuple(out, m.tuple);
+    write_text(out, m.application);
+  }
+  void operator()(const Promise& m) const {
+    write(out, m.tenure);
+    write_text(out, m.reason);
+  }
 };
 
 bool read(BoundedReader& in, State& m) {
@@ -140,6 +151,9 @@ bool read(BoundedReader& in, State& m) {
   read(in, m.forwarder);
   read(in, m.flow);
   read(in, m.own_flow);
+  const std::uint8_t flags = in.u8();
+  if ((flags & ~kGrantedFlag) != 0) return false;
+  m.granted = flags != 0;
   return read(in, m.tuple);
 }
 bool read(BoundedReader& in, Ready& m) {
@@ -230,6 +244,17 @@ bool read(BoundedReader& in, OrderResult& m) {
   read_text(in, f.reason);
   return true;
 }
+bool read(BoundedReader& in, Prepare& m) {
+  read(in, m.tenure);
+  if (!read(in, m.tuple)) return false;
+  read_text(in, m.application);
+  return true;
+}
+bool read(BoundedReader& in, Promise& m) {
+  read(in, m.tenure);
+  read_text(in, m.reason);
+  return true;
+}
 
 template <typename M>
 Result<Message> parse_as(ByteView head) {
@@ -254,7 +279,7 @@ Result<Message> parse_indexed(std::size_t index, ByteView head, std::index_seque
 Kind kind_of(const Message& message) {
   return static_cast<Kind>(message.index() + 1);
 }
-static_assert(std::variant_size_v<Message> == static_cast<std::size_t>(Kind::kOrderResult));
+static_assert(std::variant_size_v<Message> == static_cast<std::size_t>(Kind::kPromise));
 
 Bytes serialize(const Message& message) {
   Bytes head;

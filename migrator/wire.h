@@ -5,7 +5,7 @@
 // clang-format off
 //   kind            head
 //   STATE           tenure(20) source(2) target(2) forwarder(2) flow(4) own_flow(4)
-//                   four-tuple                        + blob
+//                   flags(1) four-tuple               + blob; flag 1: GRANT rides with it
 //   READY           tenure(20)
 //   REFUSE          tenure(20) reason(text)           the target never activated it, and won't
 //   GRANT           tenure(20)
@@ -20,7 +20,9 @@
 //   LOCATED         query(8) n(1) n * { tenure(20) here(1) next_owner(2) }
 //   ORDER           request(8) connection(16) target(2) timeout(8)
 //   ORDER_RESULT    request(8) outcome(1) tenure(20) source(2) target(2) blob_bytes(4)
-//                   stages(8*8) reason(text)          nanoseconds; all ones: never reached
+//                   stages(9*8) reason(text)          nanoseconds; all ones: never reached
+//   PREPARE         tenure(20) four-tuple application(text)
+//   PROMISE         tenure(20) reason(text)           empty: the target will take it
 // clang-format on
 //
 // tenure: connection id (16), epoch (4). text: length (1), bytes. four-tuple: base/address.h.
@@ -55,6 +57,8 @@ enum class Kind : std::uint8_t {
   kLocated,
   kOrder,
   kOrderResult,
+  kPrepare,
+  kPromise,
 };
 
 // The mapping header of STATE: all that a forwarder on the way needs, and may know.
@@ -63,7 +67,8 @@ struct State {
   NodeId source, target;
   NodeId forwarder;  // whose mapping changes and whose flow id it is; may be source or target
   FlowId flow;
-  FlowId own_flow;  // under which the source itself passes stragglers on; 0: it uses GUE
+  FlowId own_flow;       // under which the source itself passes stragglers on; 0: it uses GUE
+  bool granted = false;  // GRANT rides with it: the target may go on at once
   FourTuple tuple;
 };
 struct Ready {
@@ -126,9 +131,21 @@ struct Order {
 struct OrderResult {
   MigrationFinished finished;
 };
+// Before the freeze: would the target take it? The answer binds it to nothing that the client could
+// feel; its REFUSE of the STATE is still heard.
+struct Prepare {
+  Tenure tenure;
+  FourTuple tuple;
+  std::string application;  // empty: it moves unbound
+};
+struct Promise {
+  Tenure tenure;
+  std::string reason;  // why not; empty: yes
+};
 
-using Message = std::variant<State, Ready, Refuse, Grant, Active, Abort, Barrier, Map, Unmap,
-                             LeaseRequest, Lease, Locate, Located, Order, OrderResult>;
+using Message =
+    std::variant<State, Ready, Refuse, Grant, Active, Abort, Barrier, Map, Unmap, LeaseRequest,
+                 Lease, Locate, Located, Order, OrderResult, Prepare, Promise>;
 
 Kind kind_of(const Message& message);
 Bytes serialize(const Message& message);  // the head

@@ -102,6 +102,8 @@ void read_migrate(TableReader& migrate, Draft& draft) {
   if (const auto timeout = migrate.duration("timeout", kMigrateTimeoutMin, kMigrateTimeoutMax)) {
     draft.config.node.migration_timeout = timeout->value;
   }
+  NodeOptions& node = draft.config.node;
+  node.migration_prepare = migrate.boolean("prepare", kOptional).value_or(node.migration_prepare);
 }
 
 }  // namespace migd

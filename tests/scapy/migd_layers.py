@@ -262,7 +262,7 @@ class MigdState(Packet):
     name = "migd STATE"
     fields_desc = [*_tenure(), ShortField("source", 0), ShortField("target", 0),
                    ShortField("forwarder", 0), XIntField("flow", 0), XIntField("own_flow", 0),
-                   *_four_tuple()]
+                   ByteField("flags", 0), *_four_tuple()]
 
 
 class MigdReady(Packet):
@@ -348,9 +348,19 @@ class MigdOrderResult(Packet):
     fields_desc = [
         LongField("request", 0), ByteField("outcome", 0), *_tenure(), ShortField("source", 0),
         ShortField("target", 0), IntField("blob_bytes", 0),
-        FieldListField("stages", [], XLongField("at", 0), count_from=lambda packet: 8),
+        FieldListField("stages", [], XLongField("at", 0), count_from=lambda packet: 9),
         *_text("reason"),
     ]
+
+
+class MigdPrepare(Packet):
+    name = "migd PREPARE"
+    fields_desc = [*_tenure(), *_four_tuple(), *_text("application")]
+
+
+class MigdPromise(Packet):
+    name = "migd PROMISE"
+    fields_desc = [*_tenure(), *_text("reason")]
 
 
 # ---- migrator/blob.h: the state of a connection ------------------------------------------------

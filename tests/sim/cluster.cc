@@ -135,6 +135,7 @@ NodeOptions SimCluster::node_options(int index) const {
   node.timestamps = options_.timestamps;
   node.sack = options_.sack;
   node.migration_timeout = options_.migration_timeout;
+  node.migration_prepare = options_.migration_prepare;
   for (int i = 0; i <= options_.hosts; ++i) {
     if (i == index) continue;
     node.peers.push_back({info(i), {public_key_of(keys_[static_cast<std::size_t>(i)])}});

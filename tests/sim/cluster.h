@@ -33,6 +33,7 @@ struct ClusterOptions {
   std::uint32_t window_bytes = 256u << 10;
   std::uint32_t send_buffer_bytes = 256u << 10;
   Duration migration_timeout = 2s;
+  bool migration_prepare = true;
   std::int64_t clock_error_ppm = 200;  // most, either way
 };
 

@@ -132,6 +132,12 @@ Scenario lossy_upload() {
   return scenario;
 }
 
+// Three crossings, in which packets can come early.
+Scenario unprepared(Scenario scenario) {
+  scenario.cluster.migration_prepare = false;
+  return scenario;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Bugs, PlantedInNodes,
     ::testing::Values(Plant{"timestamp_back", "timestamps", "TSval goes back", download(),
@@ -144,7 +150,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Plant{"lost_out_of_order", "sack", "does not say so any more", lossy_upload(),
                             rewrite(bugs::sack_withheld)},
                       Plant{"dropped_early_packet", "clean_path",
-                            "retransmissions 0 by server, 1 by client", upload(400'000),
+                            "retransmissions 0 by server, 1 by client", unprepared(upload(400'000)),
                             drop_early_packet},
                       Plant{"two_owners", "one_owner", " granted epoch ", download(),
                             repeat_from_source(Stage::kGranted, 40us)},

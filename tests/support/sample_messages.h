@@ -20,8 +20,8 @@ inline std::vector<wire::Message> sample_messages() {
   finished.outcome = MigrationOutcome::kRefused;
   finished.reason = "app_busy";
   finished.blob_bytes = 1234;
-  finished.stage_at[2] = Duration(55us);
-  return {State{kTenure, NodeId{1}, NodeId{2}, NodeId{4}, FlowId{0x01020304}, FlowId{9},
+  finished.stage_at[static_cast<std::size_t>(Stage::kFrozen)] = Duration(55us);
+  return {State{kTenure, NodeId{1}, NodeId{2}, NodeId{4}, FlowId{0x01020304}, FlowId{9}, true,
                 sample_tuple()},
           Ready{kTenure},
           Refuse{kTenure, "tuple_in_use"},
@@ -36,7 +36,9 @@ inline std::vector<wire::Message> sample_messages() {
           Locate{8, "00ff"},
           Located{8, {{kTenure, true, NodeId{}}, {kTenure, false, NodeId{9}}}},
           Order{13, kTenure.connection, NodeId{2}, 5s},
-          OrderResult{finished}};
+          OrderResult{finished},
+          Prepare{kTenure, sample_tuple(), "files"},
+          Promise{kTenure, "application_unknown"}};
 }
 
 }  // namespace migd::testing

@@ -90,6 +90,7 @@ void Ownership::on_stage(PortId node, Instant at, const MigrationStageReached& r
       tenancy = {tenancy.connection, Phase::kLive, epoch, node, {}, tenancy.attached};
       return;
     case Stage::kRequested:
+    case Stage::kPrepared:
     case Stage::kSent:
     case Stage::kMapped:
     case Stage::kReleased:
