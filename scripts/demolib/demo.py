@@ -11,16 +11,20 @@ import time
 
 from . import evidence, report
 from .cluster import ROOT, Capture, Cluster, Failure
+from .stalls import StallWatch
 from .transfer import Transfer, connection_of, keep_moving, make_blank, make_file, sha256_of
 
 DESCRIPTION = """\
 Starts a cluster of migd nodes in namespaces of this machine, lets a real curl download from its
 VIP at full speed while the TCP connection moves from node to node, then an upload, then asks an
 unmodified nginx behind the relay; the same transfers run beside it without a move, as the control.
-Then the client's own capture says what the client could notice. Needs no root.
+Then the client's own capture says what the client could notice. Needs no root. When a figure does
+not hold and the machine itself was seen standing still meanwhile, it is all done again, at most
+twice, and says so.
 """
 
 DOWNLOAD_MOVES, UPLOAD_MOVES = 22, 12
+ATTEMPTS = 3
 TRANSFER_S = 7               # how long a transfer shall last at the speed of this machine
 SIZE_MAX = 6 << 30
 PORTS = {"calibration": 40000, "control": 40001, "moved": 40002, "control_upload": 40003,
@@ -46,14 +50,13 @@ def main(arguments):
         if "MIGD_BINARY" not in os.environ:
             subprocess.run([os.path.join(ROOT, "scripts/bootstrap")], check=True,
                            stdout=os.sys.stderr)
-        result = run(options, say)
+        result, wrong = run_until_judged(options, say)
     except (Failure, OSError, subprocess.CalledProcessError) as error:
         print(f"demo: {error}", file=os.sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("demo: interrupted", file=os.sys.stderr)
         return 130
-    wrong = report.verdict(result)
     for line in wrong:
         print(f"demo: does not hold: {line}", file=os.sys.stderr)
     if options.json:
@@ -61,6 +64,19 @@ def main(arguments):
     else:
         say("\nThe client noticed nothing." if not wrong else "\nThe demo failed.")
     return 1 if wrong else 0
+
+
+def run_until_judged(options, say):
+    for attempt in range(1, ATTEMPTS + 1):
+        with StallWatch() as machine:
+            result = run(options, say)
+        result["attempts"] = attempt
+        result["machine_stalls"] = {"count": machine.count, "longest_ms": machine.longest_ms}
+        broken, missed = report.broken(result), report.missed(result)
+        if broken or not missed or not machine.count or attempt == ATTEMPTS:
+            return result, broken + missed
+        say(f"\nNot so: {'; '.join(missed)}. But this machine stood still {machine.count} times "
+            f"meanwhile, for up to {machine.longest_ms} ms. Once more.\n")
 
 
 def run(options, say):
@@ -121,7 +137,7 @@ class Story:
         moved = 0
         if moves:
             self.connections[name], _ = connection_of(self.cluster, PORTS[name])
-            moved = keep_moving(self.cluster, transfer, moves, TRANSFER_S * 0.8 / moves, self.say)
+            moved = keep_moving(self.cluster, transfer, moves, TRANSFER_S * 0.6 / moves, self.say)
         _, seconds, down, _ = transfer.wait()
         os.truncate(target, down)
         digest = sha256_of(target)
@@ -146,7 +162,7 @@ class Story:
         transfer = Transfer(self.cluster, PORTS[name], "-T", path, f"{self.url}/upload")
         if moves:
             self.connections[name], _ = connection_of(self.cluster, PORTS[name])
-            keep_moving(self.cluster, transfer, moves, TRANSFER_S * 0.4 / moves, self.say)
+            keep_moving(self.cluster, transfer, moves, TRANSFER_S * 0.3 / moves, self.say)
         answer, seconds, _, up = transfer.wait()
         ok = answer.decode().split()[0] == expected
         verdict = "is right" if ok else "IS WRONG: " + answer.decode()[:80]
