@@ -30,14 +30,18 @@ void append_tail(Bytes& to, const pbuf* p, std::size_t count) {
 // segment may be on the queue of the unsent ones again.
 Bytes data_to_send(const tcp_pcb& pcb, SeqNum first) {
   std::vector<const tcp_seg*> segments;
-  for (const tcp_seg* s = pcb.unacked; s != nullptr; s = s->next)
-    segments.push_back(s);
-  for (const tcp_seg* s = pcb.unsent; s != nullptr; s = s->next)
-    segments.push_back(s);
+  std::size_t size = 0;
+  for (const tcp_seg* queue : {pcb.unacked, pcb.unsent}) {
+    for (const tcp_seg* s = queue; s != nullptr; s = s->next) {
+      segments.push_back(s);
+      size += s->len;
+    }
+  }
   std::stable_sort(segments.begin(), segments.end(), [](const tcp_seg* a, const tcp_seg* b) {
     return sequence_of_sent(*a) < sequence_of_sent(*b);
   });
   Bytes data;
+  data.reserve(size);
   SeqNum next = first;
   for (const tcp_seg* segment : segments) {
     const SeqNum begin = sequence_of_sent(*segment);
