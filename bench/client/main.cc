@@ -1,0 +1,45 @@
+// migd-bench-client: the clients of scripts/bench.
+//
+//   migd-bench-client ping-pong SERVER CLIENT_CPU MOVER_CPU SECONDS [MOVES PAUSE_US NODE NODE]
+//   migd-bench-client idle SERVER COUNT
+//   migd-bench-client move-all NODE ADMIN_SOCKET TARGET IN_FLIGHT
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "bench/client/batch.h"
+#include "bench/client/ping_pong.h"
+#include "bench/support/system.h"
+
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+std::uint32_t number(const std::string& text) {
+  return static_cast<std::uint32_t>(std::strtoul(text.c_str(), nullptr, 10));
+}
+
+int ping_pong(const Arguments& a) {
+  migd::bench::PingPongOptions options;
+  options.server = a[1];
+  options.client_processor = std::atoi(a[2].c_str());
+  options.mover_processor = std::atoi(a[3].c_str());
+  options.least_seconds = number(a[4]);
+  if (a.size() == 5) return migd::bench::ping_pong(options, nullptr);
+  options.moves = number(a[5]);
+  options.pause_us = number(a[6]);
+  return migd::bench::ping_pong(options, migd::bench::make_mover({a[7], a[8]}).get());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Arguments a(argv + 1, argv + argc);
+  const std::string mode = a.empty() ? "" : a[0];
+  if (mode == "ping-pong" && (a.size() == 5 || a.size() == 9)) return ping_pong(a);
+  if (mode == "idle" && a.size() == 3) return migd::bench::hold_idle(a[1], number(a[2]));
+  if (mode == "move-all" && a.size() == 5) {
+    return migd::bench::move_all(a[1], a[2], a[3], number(a[4]));
+  }
+  migd::bench::die("expected ping-pong, idle or move-all with their arguments");
+}
