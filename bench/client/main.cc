@@ -24,7 +24,7 @@ int ping_pong(const Arguments& a) {
   options.server = a[1];
   options.client_processor = std::atoi(a[2].c_str());
   options.mover_processor = std::atoi(a[3].c_str());
-  options.least_seconds = number(a[4]);
+  options.least_seconds = std::atof(a[4].c_str());
   if (a.size() == 5) return migd::bench::ping_pong(options, nullptr);
   options.moves = number(a[5]);
   options.pause_us = number(a[6]);

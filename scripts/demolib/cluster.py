@@ -20,9 +20,10 @@ class Failure(Exception):
 
 
 class Cluster:
-    def __init__(self, name, hosts, serve, link, user):
+    def __init__(self, name, hosts, serve=None, link=None, user=False):
         self.name = name
-        arguments = ["up", "--name", name, "--hosts", str(hosts), "--serve", serve]
+        arguments = ["up", "--name", name, "--hosts", str(hosts)]
+        arguments += ["--serve", serve] if serve else []
         arguments += ["--link", link] if link else []
         arguments += ["--user"] if user else []
         self._lab(arguments, stdout=subprocess.DEVNULL)
@@ -32,7 +33,7 @@ class Cluster:
         self.folder = self.status["folder"]
         self.hosts = [n["name"] for n in self.status["nodes"] if "host" in n["roles"]]
         self.entry = self.status["nodes"][0]["name"]
-        self.admin_socket = self.status["nodes"][0]["socket"]
+        self.admin_sockets = {n["name"]: n["socket"] for n in self.status["nodes"]}
 
     def _lab(self, arguments, **options):
         done = subprocess.run([LAB, *arguments], text=True, **options)
@@ -44,10 +45,11 @@ class Cluster:
         """The command line that runs `command` in a namespace."""
         return [LAB, "exec", "--name", self.name, namespace, "--", *command]
 
-    def ask(self, method, path, body=None):
-        """Asks the daemon of the entry node, as `migd conns` and `migd migrate` do; a program
-        started beside a transfer would take the processor from it. Returns (HTTP status, JSON)."""
-        connection = AdminConnection(self.admin_socket)
+    def ask(self, method, path, body=None, node=None):
+        """Asks the daemon of a node (the entry, when none is named), as `migd conns` and `migd
+        migrate` do; a program started beside a transfer would take the processor from it. Returns
+        (HTTP status, JSON)."""
+        connection = AdminConnection(self.admin_sockets[node or self.entry])
         try:
             connection.request(method, path, body=json.dumps(body) if body else None)
             answer = connection.getresponse()

@@ -1,0 +1,7 @@
+"""The parts of scripts/bench.
+
+    commands    the command line
+    rows        what a row of a table is, and how it is shown
+    bed         a lab to measure in, its client, and the opponent
+    migration   the table `migration`
+"""

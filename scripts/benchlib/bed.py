@@ -1,0 +1,136 @@
+"""A lab to measure in, its client, and the opponent."""
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import time
+
+from demolib.cluster import BINARY, Cluster, Failure
+
+ECHO_PORT = 7
+OPPONENT_VIP = "10.77.101.1"  # on the loopback of both hosts; the router's route says which
+_CONTROL_PORT = 9000
+_PATIENCE_S = 20
+
+
+def program(name):
+    return os.path.join(os.path.dirname(BINARY), name)
+
+
+def processors():
+    """(the one on which all that is measured runs, the one that drives it)"""
+    usable = sorted(os.sched_getaffinity(0))
+    return usable[-1], usable[0]
+
+
+@contextlib.contextmanager
+def only_on(processor):
+    """What is started meanwhile runs there, and so does all that it starts."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, before if processor is None else {processor})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def json_of(command, **options):
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, **options)
+    if done.returncode != 0:
+        raise Failure(f"{os.path.basename(command[0])} ended with {done.returncode}")
+    return json.loads(done.stdout)
+
+
+class Bed:
+    """A lab of one forwarder and two hosts; use as a context. `processor`: where all of it runs."""
+
+    def __init__(self, processor=None):
+        self.processor = processor
+
+    def __enter__(self):
+        with only_on(self.processor):
+            self.cluster = Cluster(f"bench-{os.getpid()}", 2)
+        self.first, self.second = self.cluster.hosts
+        self.echo = f"{self.cluster.vip}:{ECHO_PORT}"
+        try:
+            self._wait_for_sessions()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.cluster.down()
+        shutil.rmtree(self.cluster.folder, ignore_errors=True)
+
+    def node(self, name):
+        return next(n for n in self.cluster.status["nodes"] if n["name"] == name)
+
+    def status(self, node):
+        return self.cluster.ask("GET", "/v1/status", node=node)[1]
+
+    def wait_until(self, holds, what):
+        give_up = time.monotonic() + _PATIENCE_S
+        while not holds():
+            if time.monotonic() > give_up:
+                raise Failure(f"waited {_PATIENCE_S} s in vain: {what}")
+            time.sleep(0.02)
+
+    def _wait_for_sessions(self):
+        names = [n["name"] for n in self.cluster.status["nodes"]]
+        self.wait_until(lambda: all(p["up"] for n in names for p in self.status(n)["peers"]),
+                        "the nodes do not see each other")
+
+    def resident_kib(self, node):
+        with open(f"/proc/{self.node(node)['pid']}/status", encoding="ascii") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
+
+    # ---- the ping-pong client ----
+
+    def ping_pong(self, server, seconds=0, moves=0, pause_us=0, movers=()):
+        command = self.cluster.command(
+            "client", program("migd-bench-client"), "ping-pong", server, str(self.processor),
+            str(processors()[1]), f"{seconds:.3f}",
+            *([str(moves), str(pause_us), *movers] if moves else []))
+        result = json_of(command)
+        if result["refused"]:
+            raise Failure(f"{result['refused']} moves were refused: {result['refusal']}")
+        return result
+
+    def movers(self):
+        return [f"{name}={self.cluster.admin_sockets[name]}" for name in self.cluster.hosts]
+
+    # ---- the opponent ----
+
+    def prepare_opponent(self):
+        """RST is kept from the client, as CRIU does it, while nobody has the connection."""
+        for host in self.cluster.hosts:
+            for command in (["ip", "address", "add", f"{OPPONENT_VIP}/32", "dev", "lo"],
+                            ["nft", "add table ip repair; add chain ip repair out "
+                             "{ type filter hook output priority 0; }; add rule ip repair out "
+                             f"ip saddr {OPPONENT_VIP} tcp flags & rst == rst drop"]):
+                subprocess.run(self.cluster.command(host, *command), check=True,
+                               stdout=subprocess.DEVNULL)
+
+    @contextlib.contextmanager
+    def opponent(self, moment):
+        """Its two processes; yields (server, movers) for ping_pong()."""
+        ends = [f"{self.node(host)['address'][0]}:{_CONTROL_PORT}" for host in self.cluster.hosts]
+        server = f"{OPPONENT_VIP}:{ECHO_PORT}"
+        with contextlib.ExitStack() as stack:
+            for index, host in enumerate(self.cluster.hosts):
+                command = self.cluster.command(
+                    host, program("migd-bench-tcp-repair"), server, ends[index], ends[1 - index],
+                    "/run/netns/router", moment, *(["listen"] if index == 0 else []))
+                with only_on(self.processor):
+                    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+                stack.callback(_end, process)
+                if process.stdout.readline() != "ready\n":
+                    raise Failure(f"the opponent has not started on {host}")
+            yield server, ends
+
+
+def _end(process):
+    process.terminate()
+    process.communicate()
