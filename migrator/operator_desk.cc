@@ -30,6 +30,7 @@ void OperatorDesk::migrate(const std::string& id_prefix, NodeId target, Duration
   for (const auto& match : local_matches(id_prefix)) {
     if (match.here) add_match(c, match.tenure, env_.options.self);
   }
+  if (lives_here(id_prefix)) return give_order(c, now);  // nobody can know better
   for (const NodeInfo& peer : env_.options.peers) {
     if (env_.channel.session_up(peer.id) &&
         env_.send(peer.id, wire::Locate{c.number, id_prefix}, now)) {
@@ -106,12 +107,24 @@ void OperatorDesk::close(std::uint64_t number, Result<MigrationFinished> result)
 
 std::vector<wire::Located::Match> OperatorDesk::local_matches(const std::string& prefix) const {
   std::vector<wire::Located::Match> found;
+  if (const auto id = ConnectionId::parse(prefix)) {  // a whole one, among perhaps many thousands
+    if (const Connection* connection = env_.stack.find(*id)) {
+      found.push_back({{*id, connection->epoch()}, true, env_.options.self});
+    }
+    return found;
+  }
   env_.stack.for_each([&](Connection& connection) {
     if (found.size() < wire::Located::kMatchesMax && has_prefix(connection.id(), prefix)) {
       found.push_back({{connection.id(), connection.epoch()}, true, env_.options.self});
     }
   });
   return found;
+}
+
+bool OperatorDesk::lives_here(const std::string& text) const {
+  const auto id = ConnectionId::parse(text);
+  const Connection* connection = id ? env_.stack.find(*id) : nullptr;
+  return connection != nullptr && !connection->frozen();
 }
 
 void OperatorDesk::on_locate(NodeId from, const wire::Locate& message, Instant now) {

@@ -62,6 +62,8 @@ class OperatorDesk {
     std::uint64_t request = 0;
   };
 
+  // The whole id of a connection that this node owns.
+  bool lives_here(const std::string& text) const;
   std::vector<wire::Located::Match> local_matches(const std::string& prefix) const;
   void add_match(Case& c, const Tenure& tenure, NodeId owner);
   void answered(Case& c, NodeId peer, Instant now);
