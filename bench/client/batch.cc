@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <deque>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -17,6 +18,7 @@ namespace migd::bench {
 namespace {
 
 constexpr std::uint32_t kSpareDescriptors = 32;
+constexpr std::uint32_t kTries = 3;  // of a move that is refused, as a drain would
 
 void allow_descriptors(std::uint32_t count) {
   rlimit limit{};
@@ -39,21 +41,23 @@ class Batch {
         std::uint32_t in_flight)
       : target_(std::move(target)) {
     AdminConnection asking(admin_socket);
-    waiting_ = connections_of(node, asking);
+    for (OwnConnection& connection : connections_of(node, asking))
+      waiting_.push_back({std::move(connection.id), kTries});
     for (std::uint32_t i = 0; i < in_flight; ++i) {
       admins_.push_back(std::make_unique<AdminConnection>(admin_socket));
       polled_.push_back({admins_.back()->fd(), POLLIN, 0});
+      under_way_.push_back({});
     }
   }
 
   int run() {
     const Clock::time_point begin = Clock::now();
-    for (auto& admin : admins_)
-      next(*admin);
-    while (under_way_ > 0) {
+    for (std::size_t i = 0; i < admins_.size(); ++i)
+      next(i);
+    while (under_way_count_ > 0) {
       check(poll(polled_.data(), polled_.size(), -1), "poll");
       for (std::size_t i = 0; i < polled_.size(); ++i) {
-        if (polled_[i].revents != 0 && admins_[i]->receive()) answered(*admins_[i]);
+        if (polled_[i].revents != 0 && admins_[i]->receive()) answered(i);
       }
     }
     const std::chrono::duration<double> taken = Clock::now() - begin;
@@ -66,30 +70,38 @@ class Batch {
   }
 
  private:
-  void next(AdminConnection& admin) {
+  struct Move {
+    std::string id;
+    std::uint32_t tries = 0;  // left
+  };
+
+  void next(std::size_t i) {
     if (waiting_.empty()) return;
-    admin.send("POST", "/v1/migrate", migrate_body(waiting_.back().id, target_));
+    under_way_[i] = std::move(waiting_.back());
     waiting_.pop_back();
-    ++under_way_;
+    admins_[i]->send("POST", "/v1/migrate", migrate_body(under_way_[i].id, target_));
+    ++under_way_count_;
   }
 
-  void answered(AdminConnection& admin) {
-    const Answer answer = admin.take_answer();
-    --under_way_;
+  void answered(std::size_t i) {
+    const Answer answer = admins_[i]->take_answer();
+    --under_way_count_;
     if (answer.status == 200) {
       ++moved_;
     } else {
       ++refused_;
       refusal_ = answer.body;
+      if (--under_way_[i].tries > 0) waiting_.push_front(std::move(under_way_[i]));
     }
-    next(admin);
+    next(i);
   }
 
   const std::string target_;
-  std::vector<OwnConnection> waiting_;
+  std::deque<Move> waiting_;
   std::vector<std::unique_ptr<AdminConnection>> admins_;
   std::vector<pollfd> polled_;
-  std::uint32_t under_way_ = 0, moved_ = 0, refused_ = 0;
+  std::vector<Move> under_way_;  // by each of them
+  std::uint32_t under_way_count_ = 0, moved_ = 0, refused_ = 0;
   std::string refusal_;  // the last
 };
 

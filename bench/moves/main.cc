@@ -7,6 +7,7 @@
 // the blob is done, and timed, in every second run. One line of JSON: for each run the mean
 // nanoseconds of each step.
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <array>
 #include <cstdio>
@@ -122,6 +123,7 @@ class Bench {
 };
 
 int main(unsigned bytes, unsigned connections, unsigned moves, unsigned runs) {
+  mallopt(M_TRIM_THRESHOLD, 32 << 20);  // as the daemon has it (cli/daemon.cc)
   Bench bench(bytes, connections);
   bench.run(connections * 2, true);  // warms caches and pools
   std::string text;
