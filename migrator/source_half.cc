@@ -295,10 +295,10 @@ void SourceHalf::on_active(const wire::Active& message, NodeId from, Instant now
 }
 
 void SourceHalf::on_superseded(const ConnectionId& connection, Epoch by, Instant now) {
-  for (auto& [tenure, m] : outgoing_) {
-    if (tenure.connection == connection && tenure.epoch < by && m->stage == Stage::kGranted) {
-      release(*m, now);
-    }
+  // Tenures of a connection are neighbours in the map.
+  for (auto it = outgoing_.lower_bound(Tenure{connection, Epoch{}});
+       it != outgoing_.end() && it->first < Tenure{connection, by}; ++it) {
+    if (it->second->stage == Stage::kGranted) release(*it->second, now);
   }
 }
 
