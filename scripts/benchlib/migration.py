@@ -50,7 +50,7 @@ def _steps(runs, *steps):
 
 def seen_by_a_client(quick, say):
     """The runs of ours, of the opponent and of both controls take turns."""
-    runs, moves, opponent_moves = (2, 100, 20) if quick else (10, 1000, 100)
+    runs, moves, quiet_moves, at_once_moves = (2, 100, 20, 10) if quick else (10, 1000, 100, 20)
     seen = {name: [] for name in ("ours", "control", QUIET, QUIET + " control", AT_ONCE)}
     with Bed(processors()[0]) as bed:
         bed.prepare_opponent()
@@ -58,16 +58,17 @@ def seen_by_a_client(quick, say):
             ours = bed.ping_pong(bed.echo, moves=moves, pause_us=PAUSE_US, movers=bed.movers())
             seen["ours"].append(ours)
             seen["control"].append(bed.ping_pong(bed.echo, seconds=ours["seconds"]))
-            for moment, name in (("quiet", QUIET), ("at-once", AT_ONCE)):
+            for moment, name, count in (("quiet", QUIET, quiet_moves),
+                                        ("at-once", AT_ONCE, at_once_moves)):
                 with bed.opponent(moment) as (server, movers):
-                    seen[name].append(bed.ping_pong(server, moves=opponent_moves,
-                                                    pause_us=PAUSE_US, movers=movers))
+                    seen[name].append(bed.ping_pong(server, moves=count, pause_us=PAUSE_US,
+                                                    movers=movers))
             with bed.opponent("quiet") as (server, _):
                 seen[QUIET + " control"].append(bed.ping_pong(server, seconds=0.3))
             say(f"run {number + 1} of {runs}: " + ", ".join(
                 f"{name} {_gaps(seen[name], seen[control])[-1]:.0f} us" for name, control in
                 (("ours", "control"), (QUIET, QUIET + " control"))))
-    return _gap_rows(seen) + _stall_rows(seen, moves * runs, opponent_moves * runs)
+    return _gap_rows(seen) + _stall_rows(seen)
 
 
 def _gaps(runs, controls):
@@ -87,30 +88,28 @@ def _gap_rows(seen):
             Row("gap-at-once", "us", ours, AT_ONCE, at_once, note=trips)]
 
 
-def _stall_rows(seen, moves, opponent_moves):
+def _stall_rows(seen):
     def total(name, key):
         return sum(run[key] for run in seen[name])
 
     def others(name):
         return total(name, "stalls") - total(name, "time_outs")
 
-    def in_10_000(count, of):
-        return [10_000 * count / of]
+    def in_10_000(name):
+        return 10_000 * total(name, "time_outs") / total(name, "moves")
 
-    ours = in_10_000(total("ours", "time_outs"), moves)
-    seconds = total("ours", "seconds")
-    note = (f"{total('ours', 'time_outs')} of {moves} moves, the client retransmitted "
-            f"{total('ours', 'client_retransmissions')} times; opponent: {{}} of {opponent_moves}")
-    return [
-        *(Row(name, "moves in 10 000", ours, against,
-              in_10_000(total(against, "time_outs"), opponent_moves), target=target,
-              note=note.format(total(against, "time_outs")))
-          for name, against, target in (("stalls", QUIET, 0), ("stalls-at-once", AT_ONCE, None))),
-        Row("stalls-20ms", "round trips", [others("ours")], "the control, not moved",
-            [others("control")], target=others("control"),
-            note=f"over 20 ms without a time-out, in {seconds:.0f} s and {moves} moves, and in "
-                 "the control's same time"),
-    ]
+    def row(name, against, target):
+        note = (f"{total('ours', 'time_outs')} of {total('ours', 'moves')} moves, the client "
+                f"retransmitted {total('ours', 'client_retransmissions')} times; opponent: "
+                f"{total(against, 'time_outs')} of {total(against, 'moves')}")
+        return Row(name, "moves in 10 000", [in_10_000("ours")], against, [in_10_000(against)],
+                   target=target, note=note)
+
+    note = (f"over 20 ms without a time-out, in {total('ours', 'seconds'):.0f} s and "
+            f"{total('ours', 'moves')} moves, and in the control's same time")
+    return [row("stalls", QUIET, 0), row("stalls-at-once", AT_ONCE, None),
+            Row("stalls-20ms", "round trips", [others("ours")], "the control, not moved",
+                [others("control")], target=others("control"), note=note)]
 
 
 # ---- many at once ----
