@@ -1,4 +1,4 @@
-"""Whether the machine itself stood still: a watcher on each processor that sleeps a little, again and
+"""Whether the machine itself stood still: a watcher on each processor sleeps a little, again and
 again, and counts when it wakes late. On shared or virtual machines a processor can be gone for tens
 of milliseconds; TCP then sends a probe again, with or without a migration.
 
