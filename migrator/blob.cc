@@ -129,6 +129,7 @@ void io_tcp(Io& io, Tcp& t) {
   io.flag(t.peer_fin_received);
   io.flag(t.ack_pending);
   io.u16(t.mss);
+  io.u16(t.announced_mss);
   io.flag(t.window_scaling);
   io.flag(t.timestamps);
   io.flag(t.sack);
@@ -141,6 +142,8 @@ void io_tcp(Io& io, Tcp& t) {
   io.duration(t.srtt);
   io.duration(t.rttvar);
   io.duration(t.rto);
+  io.optional_seq(t.timed);
+  io.duration(t.timed_for);
   io.duration(t.timer_waited);
   io.u8(t.retransmissions);
   io.u8(t.duplicate_acks);

@@ -7,22 +7,9 @@ namespace migd {
 Blockers Shim::blockers(const Connection& connection) const {
   Blockers found = 0;
   if (connection.frozen()) found |= static_cast<Blockers>(Blocker::kMoving);
-  switch (connection.state()) {
-    case TcpState::kEstablished:
-    case TcpState::kCloseWait:
-    case TcpState::kFinWait1:
-    case TcpState::kFinWait2:
-    case TcpState::kClosing:
-    case TcpState::kLastAck:
-      break;
-    case TcpState::kSynReceived:
-      found |= static_cast<Blockers>(Blocker::kStateUnsupported);
-      break;
-    case TcpState::kTimeWait:
-      found |= static_cast<Blockers>(Blocker::kClosing);
-      break;
-  }
-  if (const ConnectionHandler* handler = connection.handler()) found |= handler->blockers();
+  // Every TCP state travels. An application that is done with the connection has no say any more.
+  const ConnectionHandler* const handler = connection.handler();
+  if (handler != nullptr && !connection.application_done()) found |= handler->blockers();
   return found;
 }
 
@@ -56,7 +43,8 @@ ConnectionBlob Shim::compile(const FrozenConnection& frozen, const Handover& han
   blob.application = handover.application.empty() ? connection.application() : handover.application;
   if (handover.state) {
     blob.application_state = *handover.state;
-  } else if (connection.handler() != nullptr && blob.application == connection.application()) {
+  } else if (connection.handler() != nullptr && !connection.application_done() &&
+             blob.application == connection.application()) {
     blob.application_state = connection.handler()->capture_state();
   }
   blob.tcp = stack_.capture(frozen, now);
@@ -69,6 +57,7 @@ std::string Shim::objection(const std::string& application) const {
 }
 
 Result<FrozenConnection> Shim::infuse(const ConnectionBlob& blob, Duration held, Instant now) {
+  if (application_done(blob.tcp)) return infuse_without_application(blob, held, now);
   if (std::string reason = objection(blob.application); !reason.empty()) {
     return fail(ErrorCode::kRefused, std::move(reason));
   }
@@ -82,6 +71,14 @@ Result<FrozenConnection> Shim::infuse(const ConnectionBlob& blob, Duration held,
     release(std::move(*frozen));
     return tl::unexpected(bound.error());
   }
+  return frozen;
+}
+
+// Its application is done with it, and stays where it was; the name is kept for who asks.
+Result<FrozenConnection> Shim::infuse_without_application(const ConnectionBlob& blob, Duration held,
+                                                          Instant now) {
+  Result<FrozenConnection> frozen = stack_.attach(blob.tcp, blob.tenure, blob.service, held, now);
+  if (frozen) frozen->connection().bind(blob.application, nullptr);
   return frozen;
 }
 

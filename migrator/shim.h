@@ -40,12 +40,16 @@ class Shim {
   ConnectionBlob compile(const FrozenConnection& frozen, const Handover& handover, Tenure next,
                          NodeId source, Instant now) const;
 
-  // Validates everything, attaches and binds; silent. The error names what is wrong.
   // Why an application of that name (empty: none) could not have a connection here; else empty.
   std::string objection(const std::string& application) const;
+  // Validates everything, attaches and binds (unless the application is done with it); silent. The
+  // error names what is wrong.
   Result<FrozenConnection> infuse(const ConnectionBlob& blob, Duration held, Instant now);
 
  private:
+  Result<FrozenConnection> infuse_without_application(const ConnectionBlob& blob, Duration held,
+                                                      Instant now);
+
   Stack& stack_;
   ApplicationHost& applications_;
 };

@@ -58,7 +58,8 @@ Result<void> SourceHalf::check(const MigrationRequest& request, Connection* conn
     return fail(ErrorCode::kBusy, to_string(blockers));
   }
   // Elsewhere nobody would choose an application for it: the classifier has to go on here.
-  if (request.application.empty() && connection->application().empty()) {
+  if (request.application.empty() && connection->application().empty() &&
+      !connection->application_done()) {
     return fail(ErrorCode::kBusy, "unclassified");
   }
   const auto& peers = env_.options.peers;
@@ -112,8 +113,9 @@ void SourceHalf::start(const MigrationRequest& request, Instant now) {
   reach(moving, Stage::kRequested, now);
   if (moving.handover.state) return freeze(moving, *connection, now);
   if (!env_.options.prepare) return settle(moving, *connection, now);
-  const std::string& application =
+  std::string application =
       request.application.empty() ? connection->application() : request.application;
+  if (connection->application_done()) application.clear();  // the target need not know it
   wheel_.arm(moving, now + std::min(request.timeout, env_.options.timeout));
   if (!env_.send(request.target, wire::Prepare{moving.tenure, moving.tuple, application}, now)) {
     withdraw(moving, "target_down", now);

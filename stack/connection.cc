@@ -9,8 +9,6 @@ std::string to_string(Blockers blockers) {
   static constexpr std::array kNames{
       std::pair{Blocker::kAppBusy, "app_busy"},
       std::pair{Blocker::kMoving, "moving"},
-      std::pair{Blocker::kStateUnsupported, "state_unsupported"},
-      std::pair{Blocker::kClosing, "closing"},
       std::pair{Blocker::kBlobTooLarge, "blob_too_large"},
       std::pair{Blocker::kNoTarget, "no_target"},
       std::pair{Blocker::kQuarantined, "quarantined"},

@@ -29,13 +29,11 @@ class Connection;
 
 // Why a connection cannot move now; a set, shown to the user and counted.
 enum class Blocker : std::uint16_t {
-  kAppBusy = 1 << 0,           // the application is in the middle of something only it can finish
-  kMoving = 1 << 1,            // a migration is under way
-  kStateUnsupported = 1 << 2,  // this TCP state does not travel yet
-  kClosing = 1 << 3,           // the connection is about to end
-  kBlobTooLarge = 1 << 4,
-  kNoTarget = 1 << 5,  // the target is unknown, down or this node itself
-  kQuarantined = 1 << 6,
+  kAppBusy = 1 << 0,  // the application is in the middle of something only it can finish
+  kMoving = 1 << 1,   // a migration is under way
+  kBlobTooLarge = 1 << 2,
+  kNoTarget = 1 << 3,  // the target is unknown, down or this node itself
+  kQuarantined = 1 << 4,
 };
 using Blockers = std::uint16_t;  // a union of Blocker bits; 0: it can move
 constexpr Blockers operator|(Blocker a, Blocker b) {
@@ -78,6 +76,8 @@ class Connection {
   virtual const std::string& application() const = 0;
   virtual void bind(std::string application, ConnectionHandler* handler) = 0;  // handler not owned
   virtual ConnectionHandler* handler() const = 0;
+  // Nothing is left for an application to read or to write; its on_closed may still be to come.
+  virtual bool application_done() const = 0;
 
   // ---- reading: what was received in order and not consumed ----
   virtual std::size_t readable() const = 0;

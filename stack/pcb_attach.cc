@@ -105,6 +105,8 @@ void fill_sending(const TcpSnapshot& s, std::uint16_t mss, tcp_pcb& pcb) {
   pcb.ssthresh = s.ssthresh;
   pcb.bytes_acked = s.cwnd_bytes_acked;
   pcb.rto_end = s.recovery_end.value();
+  pcb.rttest = s.timed ? 1 : 0;  // when it began, PcbTimers knows
+  pcb.rtseq = s.timed.value_or(SeqNum()).value();
 }
 
 void fill_keep_alive(const TcpSnapshot& s, tcp_pcb& pcb) {

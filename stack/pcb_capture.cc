@@ -95,7 +95,6 @@ void capture_out_of_order(const tcp_pcb& pcb, TcpSnapshot& out) {
 }
 
 void capture_options(const tcp_pcb& pcb, TcpSnapshot& out) {
-  out.mss = pcb.mss;
   out.window_scaling = (pcb.flags & TF_WND_SCALE) != 0;
   out.timestamps = (pcb.flags & TF_TIMESTAMP) != 0;
   out.sack = (pcb.flags & TF_SACK) != 0;
@@ -124,7 +123,12 @@ void capture_congestion(const tcp_pcb& pcb, TcpSnapshot& out) {
   out.persist_probes = pcb.persist_probe;
 }
 
-void capture_timers(const PcbTimers& timers, Instant now, TcpSnapshot& out) {
+void capture_timers(const tcp_pcb& pcb, const PcbTimers& timers, Instant now, TcpSnapshot& out) {
+  const SeqNum timed(pcb.rtseq);
+  if (pcb.rttest != 0 && timed >= out.send_unacknowledged && timed < out.send_next) {
+    out.timed = timed;
+    out.timed_for = timers.timed_for(now);
+  }
   out.rtt_known = timers.rtt().known();
   out.srtt = timers.rtt().srtt();
   out.rttvar = timers.rtt().rttvar();
@@ -163,10 +167,12 @@ TcpSnapshot capture_connection(const TcpConnection& connection, Instant now) {
   out.ack_pending = connection.ack_owed_ || (pcb.flags & (TF_ACK_DELAY | TF_ACK_NOW)) != 0;
 
   capture_options(pcb, out);
+  out.mss = connection.peer_mss_;
+  out.announced_mss = connection.announced_mss_;
   out.ts_clock = connection.ts_clock_.milliseconds(now);
   out.ts_clock_part = connection.ts_clock_.part(now);
   capture_congestion(pcb, out);
-  capture_timers(connection.timers_, now, out);
+  capture_timers(pcb, connection.timers_, now, out);
   out.timer_waited = connection.timers_.waited(pcb);
   out.read_closed = connection.read_closed_;
   out.bytes_in = connection.bytes_in_;

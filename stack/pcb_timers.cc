@@ -50,6 +50,7 @@ void PcbTimers::restore(const Carried& carried) {
   state_since_ = carried.state_since;
   last_heard_ = carried.last_heard;
   ts_recent_at_ = carried.ts_recent_at;
+  rtt_start_ = carried.rtt_start;
   rto_waited_ = persist_waited_ = carried.waited;
 }
 
@@ -87,6 +88,7 @@ void PcbTimers::after(const PcbMark& mark, tcp_pcb& pcb, Instant now, const Time
   if (pcb.state == TIME_WAIT) {
     if (pcb.tmr != 0) state_since_ = now;  // so says lwIP when the peer's FIN has come again
     pcb.tmr = 0;
+    pcb.persist_backoff = 0;  // a probe may have brought the FIN through a closed window
     return;
   }
 

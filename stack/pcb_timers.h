@@ -70,6 +70,7 @@ class PcbTimers {
   void pause(Instant now);
   void resume(Instant now);
   Duration waited(const tcp_pcb& pcb) const;  // paused: what a snapshot tells
+  Duration timed_for(Instant now) const { return now - rtt_start_; }  // if pcb.rttest says so
   void heard_from_peer(Instant now) { last_heard_ = now; }
   void orphaned(Instant now) { state_since_ = now; }  // nobody here wants to receive any more
 
@@ -86,7 +87,7 @@ class PcbTimers {
     Duration rto;
     Duration waited;
     std::uint8_t retransmissions;
-    Instant state_since, last_heard, ts_recent_at;
+    Instant state_since, last_heard, ts_recent_at, rtt_start;
   };
   void restore(const Carried& carried);  // paused
 

@@ -24,4 +24,8 @@ std::string_view to_string(TcpState state) {
   return "?";
 }
 
+bool application_done(const TcpSnapshot& s) {
+  return s.read_closed || (s.write_closed && s.peer_fin_received && s.unread.empty());
+}
+
 }  // namespace migd

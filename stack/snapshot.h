@@ -66,7 +66,9 @@ struct TcpSnapshot {
   bool ack_pending = false;            // a delayed ACK was owed
 
   // ---- negotiated options, and no others ----
-  std::uint16_t mss = 0;  // what the peer may be sent in one segment, options not counted
+  std::uint16_t mss = 0;  // what the peer takes in one segment, options not counted; each node
+                          // sends at most what its own link takes
+  std::uint16_t announced_mss = 0;  // by our SYN/ACK, which may have to be repeated
   bool window_scaling = false;
   bool timestamps = false;
   bool sack = false;
@@ -80,6 +82,8 @@ struct TcpSnapshot {
   // ---- round trip, congestion, retransmission ----
   bool rtt_known = false;
   Duration srtt{}, rttvar{}, rto{};
+  std::optional<SeqNum> timed;  // its acknowledgment ends the sample that is being taken
+  Duration timed_for{};
   Duration timer_waited{};           // the retransmission timer (or, while probing, the persist
                                      // timer) has run for so long; it goes on, it is not restarted
   std::uint8_t retransmissions = 0;  // of the segment at SND.UNA, in a row
@@ -109,5 +113,9 @@ struct TcpSnapshot {
   Duration age{};
   std::uint32_t retransmitted_segments = 0;
 };
+
+// Nothing is left to read or to write: the connection needs no application any more. It only sees
+// to it that its end arrives, and then waits out TIME_WAIT.
+bool application_done(const TcpSnapshot& snapshot);
 
 }  // namespace migd

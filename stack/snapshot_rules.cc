@@ -26,7 +26,8 @@ bool one_of(State state, std::initializer_list<State> states) {
 
 bool is_unicast(const IpAddress& address) {
   if (address.is_unspecified()) return false;
-  return address.is_v4() ? address.bytes()[0] < 224 : address.bytes()[0] != 0xff;
+  if (!address.is_v4()) return address.bytes()[0] != 0xff;
+  return address.bytes()[0] != 0 && address.bytes()[0] < 224;
 }
 
 bool is_past(Duration d) {
@@ -84,14 +85,10 @@ Result<void> check_sending(const TcpSnapshot& s) {
       {"the FIN is acknowledged in FIN_WAIT_2 and TIME_WAIT, and in no other state",
        acked == closed},
       {"nothing is left to send when the FIN is acknowledged", !acked || data == 0},
-      {"nothing is to be sent before the handshake is complete",
-       s.state != State::kSynReceived || data == 0},
       {"SND.NXT is SND.UNA and what is in flight", s.send_next == s.send_unacknowledged + sent},
-      {"a FIN is sent only behind all data", !fin_sent(s) || acked || s.send_in_flight == size},
       {"the send window is what 16 scaled bits can say", s.send_window <= 0xffffu << s.send_scale},
       {"the largest send window is at least the present one, and can be said",
        s.send_window_max >= s.send_window && s.send_window_max <= 0xffffu << s.send_scale},
-      {"the MSS is at least the least in use", s.mss >= TCP_MSS_MIN},
   });
 }
 
@@ -108,8 +105,6 @@ Result<void> check_receiving(const TcpSnapshot& s) {
       {"the unread data fits the receive window", s.unread.size() <= most},
       {"the peer's FIN was received in the states that follow it, and in no other",
        s.peer_fin_received == after_fin},
-      {"nothing is unread before the handshake is complete",
-       s.state != State::kSynReceived || s.unread.empty()},
       {"the announced right edge is within a window of RCV.NXT",
        announced <= static_cast<std::int64_t>(most) &&
            announced >= -static_cast<std::int64_t>(most)},
@@ -120,6 +115,9 @@ Result<void> check_receiving(const TcpSnapshot& s) {
 }
 
 Result<void> check_out_of_order(const TcpSnapshot& s) {
+  if (s.out_of_order.size() > out_of_order_max(s.receive_window_limit)) {
+    return all_hold({{"there are not more out-of-order ranges than a connection may hold", false}});
+  }
   const std::uint64_t most = std::uint64_t{s.receive_window_limit} + kWindowSlack;
   SeqNum behind = s.receive_next;  // of the range before
   for (std::size_t i = 0; i < s.out_of_order.size(); ++i) {
@@ -130,7 +128,6 @@ Result<void> check_out_of_order(const TcpSnapshot& s) {
         range.data.size() + (range.fin ? 1 : 0);
     if (auto ok = all_hold({
             {"out-of-order data is only there before the peer's FIN", !s.peer_fin_received},
-            {"out-of-order data is only there after the handshake", s.state != State::kSynReceived},
             {"an out-of-order range is not empty", !range.data.empty() || range.fin},
             {"out-of-order data and unread data fit the receive window",
              end + s.unread.size() <= most},
@@ -172,12 +169,22 @@ Result<void> check_sack_blocks(const TcpSnapshot& s) {
   });
 }
 
+// One more for the peer's FIN.
+bool within_window_before(SeqNum ack, const TcpSnapshot& s) {
+  const std::int64_t behind = s.receive_next - ack;
+  return behind >= 0 && behind <= std::int64_t{s.receive_window_limit} + kWindowSlack + 1;
+}
+
 Result<void> check_options(const TcpSnapshot& s) {
   return all_hold({
       {"window scales are at most 14", s.send_scale <= kScaleMax && s.receive_scale <= kScaleMax},
       {"nothing is scaled when window scaling was not negotiated",
        s.window_scaling || (s.send_scale == 0 && s.receive_scale == 0)},
+      {"the MSS is at least the least in use", s.mss >= TCP_MSS_MIN},
+      {"the announced MSS is at least the least in use", s.announced_mss >= TCP_MSS_MIN},
       {"the age of TS.Recent lies in the past", is_past(s.ts_recent_age)},
+      {"the last acknowledgment sent lies within a window before RCV.NXT",
+       !s.timestamps || within_window_before(s.ts_last_ack_sent, s)},
       {"the part of a millisecond is less than one",
        s.ts_clock_part >= Duration::zero() && s.ts_clock_part < 1ms},
   });
@@ -190,6 +197,9 @@ Result<void> check_congestion_and_timers(const TcpSnapshot& s) {
       {"the round trip is a duration", s.srtt >= Duration::zero() && s.srtt <= kRoundTripMax &&
                                            s.rttvar >= Duration::zero() &&
                                            s.rttvar <= kRoundTripMax},
+      {"a round trip is timed of what is in flight",
+       !s.timed || (*s.timed >= s.send_unacknowledged && *s.timed < s.send_next)},
+      {"the timing of a round trip began in the past", is_past(s.timed_for)},
       {"the retransmission time-out is between 1 ms and 60 s",
        s.rto >= kRtoMin && s.rto <= RttEstimator::kRtoMax},
       {"the retransmission timer began in the past", is_past(s.timer_waited)},
@@ -203,8 +213,6 @@ Result<void> check_congestion_and_timers(const TcpSnapshot& s) {
        !s.in_rto_recovery ||
            (s.recovery_end >= s.send_unacknowledged && s.recovery_end <= s.send_next)},
       {"a window is probed only while something waits to be sent", !probing || waiting},
-      {"a window is probed only after the handshake and before the FIN is acknowledged",
-       !probing || !one_of(s.state, {State::kSynReceived, State::kFinWait2, State::kTimeWait})},
       {"a window is probed only while nothing is in flight",
        !probing || s.send_lost == s.send_in_flight || s.send_in_flight <= 1},
       {"the connection has not given up probing", s.persist_probes <= PcbTimers::kPersistProbesMax},
@@ -219,8 +227,24 @@ Result<void> check_congestion_and_timers(const TcpSnapshot& s) {
       {"the idle time lies in the past", is_past(s.idle)},
       {"the time in the state lies in the past", is_past(s.time_in_state)},
       {"the age lies in the past", is_past(s.age)},
+      {"nothing is older than the connection",
+       std::max({s.time_in_state, s.idle, s.ts_recent_age, s.timed_for}) <= s.age},
       {"the hop limit is not zero", s.hop_limit > 0},
       {"who has closed reading has closed writing", !s.read_closed || s.write_closed},
+  });
+}
+
+// The SYN/ACK may have to be sent again, and what it said holds until its acknowledgment comes.
+Result<void> check_handshake(const TcpSnapshot& s) {
+  if (s.state != State::kSynReceived) return {};
+  const std::int32_t announced = s.announced_right_edge - s.receive_next;
+  return all_hold({
+      {"nothing is to be sent before the handshake is complete", s.send_data.empty()},
+      {"nothing is unread before the handshake is complete", s.unread.empty()},
+      {"out-of-order data is only there after the handshake", s.out_of_order.empty()},
+      {"a SYN/ACK announces a window without scaling it", announced >= 0 && announced <= 0xffff},
+      {"the SYN/ACK has not been given up",
+       s.retransmissions <= PcbTimers::kSynAckRetransmissionsMax},
   });
 }
 
@@ -241,7 +265,8 @@ Result<void> check_snapshot(const TcpSnapshot& snapshot) {
   if (auto ok = check_receiving(snapshot); !ok) return ok;
   if (auto ok = check_out_of_order(snapshot); !ok) return ok;
   if (auto ok = check_sack_blocks(snapshot); !ok) return ok;
-  return check_congestion_and_timers(snapshot);
+  if (auto ok = check_congestion_and_timers(snapshot); !ok) return ok;
+  return check_handshake(snapshot);
 }
 
 }  // namespace migd

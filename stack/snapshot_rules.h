@@ -2,6 +2,7 @@
 // may be broken, or made up to trip an assertion of lwIP.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "base/result.h"
@@ -11,6 +12,11 @@ namespace migd {
 
 // What rounding of scaled windows may announce beyond the limit, in sum (stack/lwip/hooks.c).
 inline constexpr std::uint32_t kWindowSlack = 64u << 10;
+
+// Out-of-order segments that one connection may hold: a window full of half-kilobyte ones.
+constexpr std::size_t out_of_order_max(std::uint32_t window) {
+  return 256 + window / 512;
+}
 
 // An error of kProtocol names the first rule that is broken.
 Result<void> check_snapshot(const TcpSnapshot& snapshot);

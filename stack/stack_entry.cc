@@ -1,4 +1,5 @@
 // StackImpl: what happens around and inside an entry into lwIP.
+#include <algorithm>
 #include <cstring>
 
 #include "base/check.h"
@@ -34,6 +35,8 @@ LwipSettings StackImpl::settings_for(const TcpConnection& connection) const {
   LwipSettings settings = settings_;
   settings.receive_window = connection.receive_window_limit_;
   settings.send_buffer = connection.send_buffer_limit_;
+  settings.announced_mss = connection.announced_mss_;
+  settings.receive_scale = connection.pcb_->rcv_scale;
   const std::uint64_t held = connection.pcb_->rcv_wnd + connection.received_.size();
   const std::uint64_t most = std::uint64_t{connection.receive_window_limit_} + kWindowSlack;
   settings.receive_slack = held < most ? static_cast<std::uint32_t>(most - held) : 0;
@@ -103,6 +106,8 @@ err_t StackImpl::on_passive_open(std::uint8_t, tcp_pcb_listen* listener_pcb, tcp
   }
   connection.receive_window_limit_ = pcb->rcv_wnd;
   connection.send_buffer_limit_ = pcb->snd_buf;
+  connection.peer_mss_ = std::max(pcb->mss, stack.syn_mss_);
+  connection.announced_mss_ = migd_lwip_announced_mss(pcb);
 
   connection.events_.opened = true;
   connection.events_.syn_answered = true;

@@ -155,6 +155,7 @@ class StackImpl final : public Stack {
 
   TcpConnection* serving_ = nullptr;  // inside lwIP, for this one
   TcpConnection* opened_ = nullptr;   // inside lwIP, made by a SYN
+  std::uint16_t syn_mss_ = 0;         // of the SYN that is being answered
   std::optional<SeqNum> forced_isn_;  // RFC 6191: above the last of the connection it follows
   TcpConnection* all_ = nullptr;
   TcpConnection* first_event_ = nullptr;

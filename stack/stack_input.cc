@@ -1,15 +1,13 @@
 // StackImpl: packets from the network on their way into lwIP.
+#include <algorithm>
+
 #include "base/check.h"
 #include "stack/frame_pbuf.h"
+#include "stack/snapshot_rules.h"
 #include "stack/stack_impl.h"
 
 namespace migd {
 namespace {
-
-// Out-of-order segments that one connection may hold: a window full of half-kilobyte ones.
-std::size_t out_of_order_max(std::uint32_t window) {
-  return 256 + window / 512;
-}
 
 // A timestamp that was not renewed for so long says nothing about later ones: the peer's clock may
 // have gone half around (RFC 7323 5.5).
@@ -33,6 +31,17 @@ bool may_follow(const tcp_pcb& pcb, const TcpView& syn) {
   if ((pcb.flags & TF_TIMESTAMP) == 0 || !options.timestamps) return newer_sequence;
   const SeqNum value(options.timestamps->value), last(pcb.ts_recent);
   return value > last || (value == last && newer_sequence);
+}
+
+}  // namespace
+
+namespace {
+
+// The MSS that the peer's SYN announces, 0 without one. lwIP keeps the least of it and of our
+// link's.
+std::uint16_t mss_of(const TcpView& syn) {
+  const TcpOptions options = TcpOptions::parse(syn.options());
+  return options.well_formed ? std::min<std::uint16_t>(options.mss.value_or(0), TCP_MSS) : 0;
 }
 
 }  // namespace
@@ -117,6 +126,7 @@ Stack::InputVerdict StackImpl::input_for_listener(Frame& frame, const Segment& s
   if (p == nullptr) return refuse(DropReason::kOutOfMemory);
   set_current_packet(segment.ip);
   opened_ = nullptr;
+  syn_mss_ = mss_of(segment.tcp);
   bool survived = false;
   {
     InstanceScope scope(settings_, ticks(), nullptr, &listener->pcb);

@@ -38,7 +38,6 @@ void StackImpl::thaw(FrozenConnection frozen, Instant now) {
     const bool owed = c.ack_owed_ || (c.pcb_->flags & (TF_ACK_DELAY | TF_ACK_NOW)) != 0;
     c.ack_owed_ = owed && c.pcb_->state != SYN_RCVD && c.pcb_->state != TIME_WAIT;
     tcp_clear_flags(c.pcb_, TF_ACK_DELAY | TF_ACK_NOW);
-    c.pcb_->rttest = 0;  // no sample across the freeze
     c.timers_.resume(now_);
     arm(c);
     touch(c);
@@ -74,6 +73,9 @@ Result<FrozenConnection> StackImpl::attach(const TcpSnapshot& snapshot, const Te
 
   Listener* const listener = listener_of(snapshot.tuple.local);
   Listener& counts_there = listener != nullptr ? *listener : adopted_;
+  if (snapshot.state == TcpState::kSynReceived && counts_there.half_open >= options_.backlog) {
+    return fail(ErrorCode::kTooLarge, "this node has as many half-open connections as it may have");
+  }
   LwipSettings settings = settings_;
   settings.receive_window = snapshot.receive_window_limit;
   settings.send_buffer = snapshot.send_buffer_limit;
@@ -97,6 +99,8 @@ Result<FrozenConnection> StackImpl::attach(const TcpSnapshot& snapshot, const Te
   if (pcb->state == SYN_RCVD) enter_half_open(c, counts_there);
   c.opened_at_ = now_ - held - snapshot.age;
   c.ts_clock_.set(snapshot.ts_clock, now_ - held - snapshot.ts_clock_part);
+  c.peer_mss_ = snapshot.mss;
+  c.announced_mss_ = snapshot.announced_mss;
   c.receive_window_limit_ = snapshot.receive_window_limit;
   c.send_buffer_limit_ = snapshot.send_buffer_limit;
   c.write_end_ = snapshot.fin_sequence.value_or(
@@ -119,7 +123,8 @@ Result<FrozenConnection> StackImpl::attach(const TcpSnapshot& snapshot, const Te
                      .retransmissions = snapshot.retransmissions,
                      .state_since = now_ - held - snapshot.time_in_state,
                      .last_heard = now_ - held - snapshot.idle,
-                     .ts_recent_at = now_ - held - snapshot.ts_recent_age});
+                     .ts_recent_at = now_ - held - snapshot.ts_recent_age,
+                     .rtt_start = now_ - held - snapshot.timed_for});
   c.frozen_ = true;
   ++frozen_count_;
   c.events_.opened = true;

@@ -75,6 +75,11 @@ void TcpConnection::bind(std::string application, ConnectionHandler* handler) {
   stack_.queue_event(*this);
 }
 
+bool TcpConnection::application_done() const {
+  if (read_closed_ || !alive()) return read_closed_ || received_.size() == 0;
+  return writing_ended(*pcb_) && peer_closed_ && received_.size() == 0;
+}
+
 // ---- reading ----
 
 std::size_t TcpConnection::peek(std::size_t offset, MutableBytes out) const {

@@ -70,6 +70,7 @@ class TcpConnection final : public Connection {
   const std::string& application() const override { return *application_; }
   void bind(std::string application, ConnectionHandler* handler) override;
   ConnectionHandler* handler() const override { return handler_; }
+  bool application_done() const override;
 
   std::size_t readable() const override { return received_.size(); }
   std::size_t peek(std::size_t offset, MutableBytes out) const override;
@@ -133,7 +134,9 @@ class TcpConnection final : public Connection {
   TimestampClock ts_clock_;
   Instant opened_at_{};
 
-  SeqNum write_end_;  // sequence number behind the last byte that was written
+  SeqNum write_end_;                 // sequence number behind the last byte that was written
+  std::uint16_t peer_mss_ = 0;       // as the peer has announced it; the PCB's fits our link too
+  std::uint16_t announced_mss_ = 0;  // by the SYN/ACK
   std::uint32_t receive_window_limit_ = 0;
   std::uint32_t send_buffer_limit_ = 0;
   std::uint32_t consumed_ = 0;  // by the application, and lwIP not told yet

@@ -107,6 +107,8 @@ uint16_t migd_lwip_window_field(struct tcp_pcb *pcb, int scaled) {
 }
 
 uint16_t migd_lwip_announced_mss(const struct tcp_pcb *pcb) {
+  if (migd_lwip.announced_mss != 0) return migd_lwip.announced_mss;
+
   const u32_t headers = (IP_IS_V6_VAL(pcb->remote_ip) ? IP6_HLEN : IP_HLEN) + TCP_HLEN;
   const u32_t reserved = headers + migd_lwip.mss_reserve;
   const u32_t mss = migd_lwip.mtu > reserved ? migd_lwip.mtu - reserved : 0;

@@ -14,37 +14,39 @@ struct pbuf;
 struct tcp_pcb;
 
 struct migd_lwip {
-  void *stack;              /* the StackImpl that is inside */
-  uint32_t receive_window;  /* the most that the peer may have us hold */
-  uint32_t receive_slack;   /* how much more may be announced where rounding demands it */
+  void* stack;             /* the StackImpl that is inside */
+  uint32_t receive_window; /* the most that the peer may have us hold */
+  uint32_t receive_slack;  /* how much more may be announced where rounding demands it */
   uint32_t send_buffer;
-  uint16_t mtu;             /* of the link */
-  uint16_t mss_reserve;     /* what the announced MSS leaves free for an encapsulation */
-  uint8_t receive_scale;    /* the window scale that new connections announce */
+  uint16_t mtu;           /* of the link */
+  uint16_t mss_reserve;   /* what the announced MSS leaves free for an encapsulation */
+  uint16_t announced_mss; /* that of a SYN/ACK which is repeated; 0: from the two above */
+  uint8_t receive_scale;  /* the window scale that a SYN/ACK announces */
 
   /* The timestamp (RFC 7323) that this connection sends now. */
-  uint32_t (*timestamp)(const struct tcp_pcb *pcb);
+  uint32_t (*timestamp)(const struct tcp_pcb* pcb);
   /* Whether a timestamp of the peer's may be echoed from now on (RFC 7323 4.3). */
-  int (*is_recent)(const struct tcp_pcb *pcb, uint32_t tsval);
-  uint32_t (*initial_sequence)(const struct ip_addr *local, uint16_t local_port,
-                               const struct ip_addr *remote, uint16_t remote_port);
+  int (*is_recent)(const struct tcp_pcb* pcb, uint32_t tsval);
+  uint32_t (*initial_sequence)(const struct ip_addr* local, uint16_t local_port,
+                               const struct ip_addr* remote, uint16_t remote_port);
   /* Takes a copy of the segment, which begins with its TCP header. */
-  void (*output)(const struct pbuf *segment, const struct ip_addr *source,
-                 const struct ip_addr *destination, uint8_t hop_limit, uint8_t traffic_class);
+  void (*output)(const struct pbuf* segment, const struct ip_addr* source,
+                 const struct ip_addr* destination, uint8_t hop_limit, uint8_t traffic_class);
   /* Does not return. */
-  void (*assertion_failed)(const char *message, const char *file, int line);
+  void (*assertion_failed)(const char* message, const char* file, int line);
 };
 extern struct migd_lwip migd_lwip;
 
-void migd_lwip_assertion_failed(const char *message, const char *file, int line)
+void migd_lwip_assertion_failed(const char* message, const char* file, int line)
     __attribute__((noreturn));
 
 /* The window field of a segment that is about to leave; remembers the right edge that it announces.
  * Scaling rounds, and must not take back what was promised (RFC 7323 section 2.4). */
-uint16_t migd_lwip_window_field(struct tcp_pcb *pcb, int scaled);
+uint16_t migd_lwip_window_field(struct tcp_pcb* pcb, int scaled);
 
-/* The MSS that a SYN/ACK announces: packets to us must fit the larger encapsulation as well. */
-uint16_t migd_lwip_announced_mss(const struct tcp_pcb *pcb);
+/* The MSS that a SYN/ACK announces: packets to us must fit the larger encapsulation as well. One
+ * that is repeated says what the first one said, whichever node that came from. */
+uint16_t migd_lwip_announced_mss(const struct tcp_pcb* pcb);
 
 #ifdef __cplusplus
 }

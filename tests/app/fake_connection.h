@@ -90,6 +90,9 @@ class FakeConnection : public Connection {
     handler_ = handler;
   }
   ConnectionHandler* handler() const override { return handler_; }
+  bool application_done() const override {
+    return read_closed_ || (carried_.fin_sent && carried_.peer_closed && carried_.unread.empty());
+  }
 
   std::size_t readable() const override {
     check_usable();

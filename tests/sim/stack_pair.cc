@@ -18,14 +18,10 @@ class StackPair::App : public ConnectionHandler {
   void on_writable(Connection& connection) override { advance(connection); }
   void on_peer_closed(Connection& connection) override { advance(connection); }
   void on_thawed(Connection& connection) override { advance(connection); }
-  void on_closed(Connection&, CloseReason reason) override {
-    if (reason == CloseReason::kMigrated) return;
-    pair_.over_ = true;
-    pair_.connection_ = nullptr;
-  }
+  void on_closed(Connection&, CloseReason) override {}
 
   void advance(Connection& connection) {
-    if (connection.frozen()) return;
+    if (connection.frozen() || pair_.world_.now() < Instant(pair_.options_.reads_from)) return;
     if (pair_.options_.source_bytes > 0) return send_ramp(connection);
     while (connection.readable() > 0 && connection.writable() > 0) {
       const ByteView front = connection.peek_front();
@@ -51,7 +47,8 @@ class StackPair::App : public ConnectionHandler {
     if (everything && (pair_.options_.speaks_first || connection.peer_closed())) end(connection);
   }
   void end(Connection& connection) {
-    if (!std::exchange(ended_, true)) connection.shutdown_write();
+    if (std::exchange(ended_, true)) return;
+    pair_.options_.hangs_up ? connection.close() : connection.shutdown_write();
   }
 
   StackPair& pair_;
@@ -76,6 +73,7 @@ struct StackPair::Side : public FrameSink, public AcceptHandler, public Connecti
     options.unsent_low_water = std::min(options.unsent_low_water, options.send_buffer);
     options.timestamps = owner.options_.timestamps;
     options.sack = owner.options_.sack;
+    options.keepalive_idle = owner.options_.keepalive;
     output.link = link.get();
     stack = Stack::create(options, output, owner.pool_, owner.rng_, metrics, loop.now());
     stack->set_observer(this);
@@ -106,7 +104,7 @@ struct StackPair::Side : public FrameSink, public AcceptHandler, public Connecti
   void on_gone(Connection& connection, CloseReason reason) override {
     if (&connection == pair.connection_ && reason != CloseReason::kMigrated) {
       pair.connection_ = nullptr;
-      pair.over_ = true;
+      pair.over_at_ = pair.world_.now();
     }
   }
 
@@ -130,6 +128,12 @@ StackPair::StackPair(SimLoop& world, SimNet& net, Judge& judge, const StackPairO
   sides_[1] = std::make_unique<Side>(*this, net, SimClock{3s, -100}, NodeId{2}, "b");
   net.add_route(options.vip.address, sides_[0]->port);
   judge.add_vip(options.vip);
+  if (options.reads_from == Duration::zero()) return;
+  world.schedule(Instant(options.reads_from), [this] {
+    if (app_ == nullptr || connection_ == nullptr) return;
+    app_->advance(*connection_);
+    settle(*sides_[owner_]);
+  });
 }
 
 StackPair::~StackPair() {
@@ -176,29 +180,41 @@ void StackPair::replay() {
   settle(side);
 }
 
-bool StackPair::migrate(Duration took) {
-  if (moving() || connection_ == nullptr || app_ == nullptr || connection_->frozen()) return false;
-  const TcpState state = connection_->state();
-  if (state != TcpState::kEstablished && state != TcpState::kCloseWait) return false;
+// False when there is nothing that could be frozen now.
+bool StackPair::freeze() {
   Side& source = *sides_[owner_];
+  if (moving() || connection_ == nullptr || source.stack->find(id_) != connection_) return false;
   stage(owner_, Stage::kFrozen);
   frozen_.emplace(source.stack->freeze(*connection_, source.loop.now()));
-  app_->on_frozen(*connection_);
+  if (ConnectionHandler* handler = connection_->handler()) handler->on_frozen(*connection_);
+  return true;
+}
+
+// At the owner.
+void StackPair::thaw(FrozenConnection frozen) {
+  Side& side = *sides_[owner_];
+  side.stack->thaw(std::move(frozen), side.loop.now());
+  if (ConnectionHandler* handler = connection_->handler()) handler->on_thawed(*connection_);
+  replay();
+}
+
+bool StackPair::migrate(Duration took) {
+  if (!freeze()) return false;
+  Side& source = *sides_[owner_];
   ConnectionBlob blob;
   blob.tenure = {id_, Epoch{epoch_.value + 1}};
   blob.service = "toy";
   blob.application = "app";
   blob.tcp = source.stack->capture(*frozen_, source.loop.now());
-  const Bytes bytes = encode_blob(blob);
-  world_.schedule(world_.now() + took, [this, bytes, took, sent = app_->sent()] {
+  world_.schedule(world_.now() + took, [this, bytes = encode_blob(blob), took] {
     const auto read = decode_blob(bytes);
     MIGD_CHECK(read.has_value());
-    arrive(read->tcp, took, sent);
+    arrive(read->tcp, took);
   });
   return true;
 }
 
-void StackPair::arrive(TcpSnapshot snapshot, Duration took, std::size_t progress) {
+void StackPair::arrive(const TcpSnapshot& snapshot, Duration took) {
   Side& source = *sides_[owner_];
   Side& target = *sides_[1 - owner_];
   const Tenure tenure{id_, Epoch{epoch_.value + 1}};
@@ -206,13 +222,15 @@ void StackPair::arrive(TcpSnapshot snapshot, Duration took, std::size_t progress
   if (!attached) {
     ++refusals_[attached.error().text];
     finish(MigrationOutcome::kRefused);
-    source.stack->thaw(std::move(*frozen_), source.loop.now());
+    FrozenConnection frozen = std::move(*frozen_);
     frozen_.reset();
-    app_->on_thawed(*connection_);
-    return replay();
+    return thaw(std::move(frozen));
   }
-  next_app_ = std::make_unique<App>(*this, progress);
-  attached->connection().bind("app", next_app_.get());
+  Connection& arrived = attached->connection();
+  if (app_ != nullptr && !application_done(snapshot)) {
+    next_app_ = std::make_unique<App>(*this, app_->sent());
+    arrived.bind("app", next_app_.get());
+  }
   stage(1 - owner_, Stage::kAttached);
   stage(owner_, Stage::kGranted);
   source.stack->release(std::move(*frozen_), CloseReason::kMigrated);
@@ -222,29 +240,21 @@ void StackPair::arrive(TcpSnapshot snapshot, Duration took, std::size_t progress
   owner_ = 1 - owner_;
   epoch_ = tenure.epoch;
   ++moves_;
+  ++moves_in_[snapshot.state];
   app_ = std::move(next_app_);
-  connection_ = &attached->connection();
-  target.stack->thaw(std::move(*attached), target.loop.now());
-  app_->on_thawed(*connection_);
-  replay();
+  connection_ = &arrived;
+  thaw(std::move(*attached));
 }
 
 bool StackPair::migrate_and_give_up(Duration took) {
-  if (moving() || connection_ == nullptr || app_ == nullptr || connection_->frozen()) return false;
-  const TcpState state = connection_->state();
-  if (state != TcpState::kEstablished && state != TcpState::kCloseWait) return false;
-  Side& source = *sides_[owner_];
-  stage(owner_, Stage::kFrozen);
-  frozen_.emplace(source.stack->freeze(*connection_, source.loop.now()));
-  app_->on_frozen(*connection_);
-  (void)source.stack->capture(*frozen_, source.loop.now());
+  if (!freeze()) return false;
+  (void)sides_[owner_]->stack->capture(*frozen_, sides_[owner_]->loop.now());
   world_.schedule(world_.now() + took, [this] {
-    Side& side = *sides_[owner_];
+    ++moves_in_[connection_->state()];
     finish(MigrationOutcome::kAborted);
-    side.stack->thaw(std::move(*frozen_), side.loop.now());
+    FrozenConnection frozen = std::move(*frozen_);
     frozen_.reset();
-    app_->on_thawed(*connection_);
-    replay();
+    thaw(std::move(frozen));
   });
   return true;
 }

@@ -3,7 +3,9 @@
 // here is the stack's (or the blob's), and a move costs little, so every cut can be tried.
 //
 // The client's packets reach whoever owns the connection; while it moves they are held, and go in
-// after the thaw, in order.
+// after the thaw, in order. The connection moves in every TCP state: before it is accepted without
+// an application, which it gets where the handshake completes; with it; and without it again, once
+// the application is done.
 #pragma once
 
 #include <map>
@@ -28,8 +30,11 @@ struct StackPairOptions {
   LinkCapabilities link;
   bool timestamps = true, sack = true;
   std::uint32_t window = 256u << 10, send_buffer = 256u << 10;
+  Duration keepalive{};          // zero: off
   std::size_t source_bytes = 0;  // not zero: sends the ramp instead of what it receives
   bool speaks_first = false;     // closes its half first, when it has sent everything
+  bool hangs_up = false;         // and does not want to receive any more either
+  Duration reads_from{};         // world time from which it reads
 };
 
 class StackPair {
@@ -41,8 +46,10 @@ class StackPair {
   bool migrate(Duration took = 300us);
   bool migrate_and_give_up(Duration took = 300us);
   bool moving() const { return frozen_.has_value(); }
-  bool over() const { return over_; }
+  bool over() const { return over_at_ != kNever; }
+  Instant over_at() const { return over_at_; }  // when the tuple was free again; kNever: not yet
   int moves() const { return moves_; }
+  const std::map<TcpState, int>& moves_in() const { return moves_in_; }
   const std::map<std::string, int>& refusals() const { return refusals_; }
   PortId port(int side) const;
   Connection* connection() { return connection_; }
@@ -54,7 +61,9 @@ class StackPair {
   void on_frame(Frame frame);
   void settle(Side& side);
   void stage(int side, Stage stage);
-  void arrive(TcpSnapshot snapshot, Duration took, std::size_t progress);
+  bool freeze();
+  void arrive(const TcpSnapshot& snapshot, Duration took);
+  void thaw(FrozenConnection frozen);
   void finish(MigrationOutcome outcome);
   void replay();
 
@@ -66,7 +75,8 @@ class StackPair {
   std::unique_ptr<Side> sides_[2];
   int owner_ = 0;
   int moves_ = 0;
-  bool over_ = false;
+  std::map<TcpState, int> moves_in_;
+  Instant over_at_ = kNever;
   Epoch epoch_{1};
   ConnectionId id_;
   Connection* connection_ = nullptr;

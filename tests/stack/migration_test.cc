@@ -1,8 +1,8 @@
 // Freezing, capturing, attaching, thawing, releasing: in every situation.
 #include "base/limits.h"
 #include "tests/stack/situations.h"
-#include "tests/stack/snapshot_text.h"
 #include "tests/stack/test_bed.h"
+#include "tests/support/snapshot_text.h"
 
 namespace migd::test {
 namespace {
@@ -331,6 +331,170 @@ TEST_F(MoveTest, ShutDownResetsItsOwnAndIsSilentAboutTheOthers) {
   bed.a.stack->deliver_events(bed.now);
   EXPECT_TRUE(bed.a.sent.empty());
   EXPECT_EQ(bed.app.closed_events, 1);
+}
+
+// ---- the states around the others ----
+
+// One bed whose connection moves to a node with other options.
+class OtherNodeTest : public ::testing::Test {
+ protected:
+  // What the source says about the connection goes to `node`, which owns it then.
+  Connection& move_to(TestNode& node, TestNode& from) {
+    Connection& connection = *from.stack->find(bed.connection_tuple());
+    FrozenConnection frozen = from.stack->freeze(connection, bed.now);
+    const Tenure tenure{connection.id(), Epoch{connection.epoch().value + 1}};
+    const TcpSnapshot snapshot = travelled(from.stack->capture(frozen, bed.now), tenure);
+    auto attached = node.stack->attach(snapshot, tenure, "web", {}, bed.now);
+    EXPECT_TRUE(attached) << attached.error().text;
+    from.stack->release(std::move(frozen), CloseReason::kMigrated);
+    from.stack->deliver_events(bed.now);
+    Connection& arrived = attached->connection();
+    node.stack->thaw(std::move(*attached), bed.now);
+    node.stack->deliver_events(bed.now);
+    return arrived;
+  }
+  void give(TestNode& node, const Bytes& packet) {
+    Frame frame = node.pool->copy_of(packet);
+    EXPECT_EQ(node.stack->input(frame, bed.now), Stack::InputVerdict::kTaken);
+    node.stack->deliver_events(bed.now);
+  }
+  void run_for(TestNode& node, Duration duration) {
+    for (const Instant until = bed.now + duration; bed.now < until; bed.now += 100ms) {
+      node.stack->on_deadline(bed.now);
+      node.stack->deliver_events(bed.now);
+    }
+  }
+
+  TestBed bed;
+};
+
+TEST_F(OtherNodeTest, TheSynAckIsRepeatedWordForWord) {
+  StackOptions options = default_options();
+  options.window = 30000;  // would ask for no window scale
+  options.link.mtu = 1280;
+  options.timestamps = options.sack = false;
+  TestNode node(3, options, bed.now);
+  ASSERT_TRUE(node.stack->listen(bed.peer.options.remote, "web", &node));
+  bed.give(bed.peer.syn());
+  const SeenSegment first = bed.take_one();
+  move_to(node, bed.a);
+  EXPECT_EQ(node.stack->counts().half_open, 1u);
+  run_for(node, 1500ms);
+  ASSERT_EQ(node.sent.size(), 1u);
+  const SeenSegment& again = node.sent[0];
+  EXPECT_EQ(again.flags, first.flags);
+  EXPECT_EQ(again.seq, first.seq);
+  EXPECT_EQ(again.ack, first.ack);
+  EXPECT_EQ(again.window_field, first.window_field);
+  EXPECT_EQ(again.options.mss, first.options.mss);
+  EXPECT_EQ(again.options.window_scale, first.options.window_scale);
+  EXPECT_EQ(again.options.sack_permitted, first.options.sack_permitted);
+  ASSERT_TRUE(first.options.timestamps && again.options.timestamps);
+  EXPECT_EQ(again.options.timestamps->echo, first.options.timestamps->echo);
+  EXPECT_GE(SeqNum(again.options.timestamps->value), SeqNum(first.options.timestamps->value));
+  node.sent.clear();
+
+  give(node, bed.peer.ack());  // an ordinary accepted connection
+  ASSERT_EQ(node.established.size(), 1u);
+  EXPECT_EQ(node.stack->counts().half_open, 0u);
+  node.established[0]->bind("app", &bed.app);
+  give(node, bed.peer.data(ramp(700)));
+  EXPECT_EQ(bed.app.received, ramp(700));
+}
+
+TEST_F(OtherNodeTest, AnApplicationMayBeBoundBeforeTheHandshakeIsComplete) {
+  TestNode node(3, default_options(), bed.now);  // nobody listens there
+  bed.give(bed.peer.syn());
+  bed.take();
+  Connection& connection = move_to(node, bed.a);
+  connection.bind("app", &bed.app);
+  EXPECT_EQ(connection.writable(), 0u);
+  give(node, bed.peer.ack());
+  EXPECT_EQ(connection.state(), TcpState::kEstablished);
+  EXPECT_EQ(bed.app.writable_events, 1);
+  EXPECT_EQ(connection.write(ramp(100)), 100u);
+}
+
+TEST_F(OtherNodeTest, HalfOpenConnectionsThatComeInCount) {
+  StackOptions options = default_options();
+  options.backlog = 1;
+  TestNode node(3, options, bed.now);
+  ASSERT_TRUE(node.stack->listen(bed.peer.options.remote, "web", &node));
+  PeerOptions other;
+  other.local.port = 40001;
+  give(node, Peer(other).syn());
+  bed.give(bed.peer.syn());
+  FrozenConnection frozen = bed.a.stack->freeze(*bed.find(), bed.now);
+  auto attached = node.stack->attach(bed.a.stack->capture(frozen, bed.now),
+                                     {bed.find()->id(), Epoch{2}}, "web", {}, bed.now);
+  ASSERT_FALSE(attached);
+  EXPECT_EQ(attached.error().code, ErrorCode::kTooLarge);
+  bed.a.stack->thaw(std::move(frozen), bed.now);
+}
+
+TEST_F(OtherNodeTest, SegmentsGrowAgainOnAWiderLink) {
+  StackOptions narrow = default_options();
+  narrow.link.mtu = 1280;
+  TestNode node(3, narrow, bed.now), wide(4, default_options(), bed.now);
+  bed.connect();
+  move_to(node, bed.a).bind("app", &bed.app);
+  EXPECT_EQ(node.stack->find(bed.connection_tuple())->write(ramp(3000)), 3000u);
+  node.stack->deliver_events(bed.now);
+  EXPECT_EQ(node.sent.at(0).packet.size(), 1280u);
+  move_to(wide, node).bind("app", &bed.app);
+  EXPECT_EQ(wide.stack->find(bed.connection_tuple())->write(ramp(3000)), 3000u);
+  wide.stack->deliver_events(bed.now);
+  EXPECT_EQ(wide.sent.at(0).packet.size(), 1500u);
+}
+
+TEST_F(OtherNodeTest, TimeWaitKeepsWhatIsLeftOfIt) {
+  TestNode node(3, default_options(), bed.now);
+  bed.connect();
+  bed.close();
+  bed.give(bed.peer.ack());
+  bed.give(bed.peer.fin());
+  bed.run_for(50s);
+  move_to(node, bed.a);
+  run_for(node, 9s);
+  EXPECT_NE(node.stack->find(bed.connection_tuple()), nullptr);
+  run_for(node, 2s);
+  EXPECT_EQ(node.stack->find(bed.connection_tuple()), nullptr);
+  EXPECT_EQ(node.gone_reason, CloseReason::kFinished);
+  EXPECT_TRUE(node.sent.empty());
+}
+
+// A probe has brought the FIN through a closed window: nothing is probed any more.
+TEST_F(OtherNodeTest, TimeWaitAfterAProbeMoves) {
+  bed.connect();
+  bed.peer.window = 0;
+  bed.give(bed.peer.ack());
+  bed.close();
+  bed.run_for(1s);
+  ASSERT_TRUE(bed.peer.fin_received);
+  bed.give(bed.peer.fin());
+  ASSERT_EQ(bed.state(), TcpState::kTimeWait);
+  bed.move();
+  EXPECT_EQ(bed.state(), TcpState::kTimeWait);
+}
+
+TEST_F(OtherNodeTest, ApplicationDone) {
+  bed.app.reads = false;
+  bed.connect();
+  const auto done = [this] {
+    FrozenConnection frozen = bed.a.stack->freeze(*bed.find(), bed.now);
+    const bool of_snapshot = application_done(bed.a.stack->capture(frozen, bed.now));
+    bed.a.stack->thaw(std::move(frozen), bed.now);
+    EXPECT_EQ(bed.find()->application_done(), of_snapshot);
+    return of_snapshot;
+  };
+  EXPECT_FALSE(done());
+  bed.shutdown_write();
+  EXPECT_FALSE(done());
+  bed.give(bed.peer.fin(ramp(10)));
+  EXPECT_FALSE(done());  // ten bytes are left to read
+  bed.app.reads = true;
+  bed.consume_all();
+  EXPECT_TRUE(done());
 }
 
 }  // namespace

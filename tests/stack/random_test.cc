@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <utility>
 
-#include "tests/stack/snapshot_text.h"
 #include "tests/stack/test_bed.h"
+#include "tests/support/snapshot_text.h"
 
 namespace migd::test {
 namespace {

@@ -1,7 +1,7 @@
 #include "tests/stack/test_bed.h"
 
 #include "migrator/blob.h"
-#include "tests/stack/snapshot_text.h"
+#include "tests/support/snapshot_text.h"
 
 namespace migd::test {
 

@@ -48,6 +48,7 @@ inline ConnectionBlob sample_blob() {
   t.sack_blocks = {{SeqNum(7000), SeqNum(7020)}, {SeqNum(6000), SeqNum(6010)}};
   t.ack_pending = true;
   t.mss = 1388;
+  t.announced_mss = 1340;
   t.window_scaling = true;
   t.timestamps = true;
   t.sack = true;
@@ -60,6 +61,8 @@ inline ConnectionBlob sample_blob() {
   t.srtt = 3ms;
   t.rttvar = 1ms;
   t.rto = 200ms;
+  t.timed = SeqNum(5);
+  t.timed_for = 2ms;
   t.timer_waited = 7ms;
   t.retransmissions = 1;
   t.duplicate_acks = 2;
