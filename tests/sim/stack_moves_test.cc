@@ -30,6 +30,8 @@ struct Exchange {
   bool v6 = false;
   int lost_syn_acks = 0;        // the first ones
   int lost_acks = 0;            // of the client's, likewise
+  bool cut_anew = false;        // the window splits segments; what is unsent travels as bytes, and
+                                // the target joins them again
   std::set<TcpState> states{};  // that are cut, besides SYN_RCVD
   TcpConfig client{};
   StackPairOptions server{};
@@ -142,6 +144,7 @@ class Cutter : public NetObserver {
   void on_crossing(const Crossing& crossing) override {
     if (crossing.tcp == nullptr || crossing.point == Crossing::Point::kLost) return;
     ++packets_;  // sent and delivered are two cuts
+    last_packet_ = world_.now();
     const bool due = (packets_ == cut_.first && cut_.first > 0) ||
                      (cut_.every > 0 && packets_ >= cut_.first && packets_ % cut_.every == 0);
     if (due) pending_ = true;
@@ -161,8 +164,11 @@ class Cutter : public NetObserver {
   }
 
  private:
+  // Less often when nothing has happened for long: TIME_WAIT takes a minute.
   void again() {
-    world_.schedule(world_.now() + cut_.rest, [this] {
+    const bool quiet = world_.now() - last_packet_ > 2s;
+    const Duration rest = quiet ? std::max<Duration>(cut_.rest, 100ms) : cut_.rest;
+    world_.schedule(world_.now() + rest, [this] {
       if (pair_.over()) return;
       pair_.migrate(100us);
       again();
@@ -173,6 +179,7 @@ class Cutter : public NetObserver {
   StackPair& pair_;
   Cut cut_;
   std::uint64_t packets_ = 0;
+  Instant last_packet_{};
   bool pending_ = false;
 };
 
@@ -315,7 +322,10 @@ class EveryCut : public ::testing::TestWithParam<Exchange> {
     const Duration drift = 20ms + (cut.every == 0 ? 3 : moved.moves) * cut.took;
     const Duration late = moved.over_at - still.over_at;
     EXPECT_LT(std::max(late, -late), drift) << "over too early or too late, " << moved.report;
-    if (cut.took <= kNoTime) {
+    if (cut.took <= kNoTime && exchange.cut_anew) {
+      EXPECT_EQ(moved.view.front(), still.view.front()) << moved.report;
+      EXPECT_LE(moved.view.size(), still.view.size()) << moved.report;
+    } else if (cut.took <= kNoTime) {
       EXPECT_EQ(moved.view, still.view) << moved.report;
     }
     if (!HasFailure()) return true;
@@ -459,7 +469,11 @@ std::vector<Exchange> exchanges() {
       make("pings_immediate_acks", 7'200, pings,
            [](Exchange& e) { e.client.delayed_ack = Duration::zero(); }),
       make("pings_lossy", 7'200, pings, lossy),
-      make("slow_reader", 30'000, slow, [](Exchange& e) { e.client.receive_buffer = 6000; }),
+      make("slow_reader", 30'000, slow,
+           [](Exchange& e) {
+             e.client.receive_buffer = 6000;
+             e.cut_anew = true;
+           }),
       make("slow_reader_lossy", 30'000, slow,
            [&](Exchange& e) {
              lossy(e);
@@ -523,6 +537,7 @@ std::vector<Exchange> exchanges() {
              first(e);
              e.client.receive_buffer = 6'000;
              e.states = {kFinWait1, kTimeWait};
+             e.cut_anew = true;
            }),
       make("unread_and_ended", 15'000, ended,
            [&](Exchange& e) {
@@ -567,6 +582,7 @@ std::vector<Exchange> exchanges() {
       make("source_zero_window", 50'000, stalled,
            [&](Exchange& e) {
              source(e);
+             e.cut_anew = true;
              e.client.receive_buffer = 10'000;
            }),
       make("source_offload", 50'000, receive,

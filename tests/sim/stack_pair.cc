@@ -131,6 +131,7 @@ StackPair::StackPair(SimLoop& world, SimNet& net, Judge& judge, const StackPairO
   if (options.reads_from == Duration::zero()) return;
   world.schedule(Instant(options.reads_from), [this] {
     if (app_ == nullptr || connection_ == nullptr) return;
+    sides_[owner_]->stack->on_deadline(sides_[owner_]->loop.now());  // tells it the time
     app_->advance(*connection_);
     settle(*sides_[owner_]);
   });
