@@ -65,7 +65,7 @@ bool change(bool& flag, std::size_t way) {
 }
 template <std::unsigned_integral Number>
 bool change(Number& number, std::size_t way) {
-  number = static_cast<Number>(way == 0 ? number + 1 : way == 1 ? number - 1 : number / 2 + 3);
+  number = static_cast<Number>(way == 0 ? number + 1 : way == 1 ? number - 1 : number ^ 0x2a);
   return way < 3;
 }
 bool change(SeqNum& number, std::size_t way) {
