@@ -88,7 +88,6 @@ void PcbTimers::after(const PcbMark& mark, tcp_pcb& pcb, Instant now, const Time
   if (pcb.state == TIME_WAIT) {
     if (pcb.tmr != 0) state_since_ = now;  // so says lwIP when the peer's FIN has come again
     pcb.tmr = 0;
-    pcb.persist_backoff = 0;  // a probe may have brought the FIN through a closed window
     return;
   }
 

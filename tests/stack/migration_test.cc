@@ -463,20 +463,6 @@ TEST_F(OtherNodeTest, TimeWaitKeepsWhatIsLeftOfIt) {
   EXPECT_TRUE(node.sent.empty());
 }
 
-// A probe has brought the FIN through a closed window: nothing is probed any more.
-TEST_F(OtherNodeTest, TimeWaitAfterAProbeMoves) {
-  bed.connect();
-  bed.peer.window = 0;
-  bed.give(bed.peer.ack());
-  bed.close();
-  bed.run_for(1s);
-  ASSERT_TRUE(bed.peer.fin_received);
-  bed.give(bed.peer.fin());
-  ASSERT_EQ(bed.state(), TcpState::kTimeWait);
-  bed.move();
-  EXPECT_EQ(bed.state(), TcpState::kTimeWait);
-}
-
 TEST_F(OtherNodeTest, ApplicationDone) {
   bed.app.reads = false;
   bed.connect();
