@@ -91,9 +91,12 @@ Result<void> Node::build() {
   forwarder_ = std::make_unique<Forwarder>(options_.self, peers_, *tunnel_, *health_, bus_, drops_,
                                            services_.rng, now);
 
+  streams_ = std::make_unique<NodeStreams>(
+      services_.streams, NodeStreams::Turn{[this] { stack_->on_deadline(services_.loop.now()); },
+                                           [this] { settle(services_.loop.now()); }});
   auto applications = ApplicationRegistry::create(
       options_.applications,
-      {services_.files, services_.streams, services_.log, metrics_, services_.unix_time});
+      {services_.files, *streams_, services_.log, metrics_, services_.unix_time});
   if (!applications) return tl::unexpected(applications.error());
   applications_ = std::move(*applications);
 

@@ -26,6 +26,7 @@
 #include "base/stream_socket.h"
 #include "cli/admin_service.h"
 #include "cli/node_options.h"
+#include "cli/node_streams.h"
 #include "forwarder/classifier.h"
 #include "forwarder/forwarder.h"
 #include "migrator/migrator.h"
@@ -116,6 +117,7 @@ class Node : public FrameSink, public AdminService, private LoadSource {
   std::unique_ptr<Forwarder> forwarder_;
   std::unique_ptr<NodeHealth> health_;
   std::vector<std::unique_ptr<Classifier>> classifiers_;
+  std::unique_ptr<NodeStreams> streams_;
   std::unique_ptr<ApplicationRegistry> applications_;
   std::unique_ptr<Migrator> migrator_;
   std::unique_ptr<Timer> timer_;
