@@ -1,4 +1,5 @@
 """A lab with the real daemon, for tests."""
+import contextlib
 import json
 import os
 import shutil
@@ -48,6 +49,10 @@ class Lab:
         assert not check or done.returncode == 0, done.stderr + self.logs()
         return done.stdout
 
+    def lab_errors(self, *arguments):
+        return subprocess.run(self.command(*arguments), env=self.environment, text=True,
+                              capture_output=True, timeout=TIMEOUT_S).stderr
+
     def logs(self):
         tails = []
         for name in ("f1", "f2", "k1", "h1", "h2", "h3"):
@@ -78,6 +83,34 @@ class Lab:
 
     def start_node(self, node):
         self.lab("start", node)
+        self.wait_for_peers()
+
+    @contextlib.contextmanager
+    def hosts_without_prepare(self):
+        """The hosts, started again with `migrate.prepare = false` for the time of the context."""
+        folder = os.path.join(self.runtime, f"migd-lab-{os.getuid()}", "lab")
+        before = {}
+        for host in self.hosts:
+            with open(os.path.join(folder, f"{host}.toml"), "r+") as file:
+                before[host] = file.read()
+                assert "[migrate]" not in before[host]
+                file.write("\n[migrate]\nprepare = false\n")
+        self.restart_hosts()
+        try:
+            yield
+        finally:
+            for host, text in before.items():
+                with open(os.path.join(folder, f"{host}.toml"), "w") as file:
+                    file.write(text)
+            self.restart_hosts()
+
+    def restart_hosts(self):
+        for host in self.hosts:
+            self.lab("signal", host, "TERM", check=False)  # one may be dead already
+            give_up = time.monotonic() + 10
+            while "runs already" in self.lab_errors("start", host):
+                assert time.monotonic() < give_up, f"{host} does not end"
+                time.sleep(0.05)
         self.wait_for_peers()
 
     def make_file(self, host, name, size):

@@ -1,4 +1,5 @@
 """Connections of the kernel's TCP move between nodes while they are in use."""
+import contextlib
 import json
 import subprocess
 import time
@@ -83,25 +84,31 @@ def test_an_id_may_be_shortened_and_any_node_may_be_asked(lab):
     finish(client, lab)
 
 
-@pytest.mark.parametrize("attached", [False, True], ids=["silent", "answer-lost"])
-def test_a_target_that_dies_before_the_grant_costs_nothing(lab, attached):
-    """SIGSTOP, then kill -9; with the answer lost, the target had attached the connection."""
+@pytest.mark.parametrize("stage", ["silent", "promise-lost", "attached"])
+def test_a_target_that_dies_before_the_grant_costs_nothing(lab, stage):
+    """Stopped, or not heard any more, then killed: before it could promise, when its promise is
+    lost, or, where the hosts ask for none, when it has attached the connection already."""
+    with lab.hosts_without_prepare() if stage == "attached" else contextlib.nullcontext():
+        die_before_the_grant(lab, stage)
+
+
+def die_before_the_grant(lab, stage):
     port = next(PORTS)
     client = start_client(lab, "echo", lab.vip4, ECHO, port, 4000, 2)
     connection, owner = lab.owner_of(port)
     target = lab.next_host(owner)
     address = next(n["tunnel_address"][0] for n in lab.status["nodes"] if n["name"] == target)
-    if attached:
+    if stage == "silent":
+        lab.signal(target, "STOP")
+    else:
         lab.run("router", "nft", "add table ip lost; add chain ip lost f "
                 "{ type filter hook forward priority 0; }; add rule ip lost f "
                 f"ip saddr {address} udp dport 7946 drop")
-    else:
-        lab.signal(target, "STOP")
     try:
         asked = subprocess.Popen(lab.command("migd", "f1", "migrate", connection, "--to", target,
                                              "--wait", "--json"), env=lab.environment,
                                  stdout=subprocess.PIPE, text=True)
-        if attached:
+        if stage == "attached":
             give_up = time.monotonic() + 10
             while lab.migd(target, "status")[1]["frozen"] == 0:
                 assert time.monotonic() < give_up, "the target has not attached it"

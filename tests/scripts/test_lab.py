@@ -138,8 +138,10 @@ def test_failed_up_leaves_nothing(lab):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_interrupted_up_leaves_nothing(lab, number):
     lab.environment["FAKE_MIGD_HANG"] = "f1"
+    # A test that runs in the background has SIGINT ignored, and its children inherit that.
     running = subprocess.Popen(lab.up_command(), env=lab.environment, stderr=subprocess.PIPE,
-                               text=True)
+                               text=True, preexec_fn=lambda: signal.signal(signal.SIGINT,
+                                                                           signal.SIG_DFL))
     wait_until(lambda: len(lab.processes()) == 1 + 1 + 3)
     running.send_signal(number)
     _, errors = running.communicate(timeout=20)
