@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-SLEEP_S = 0.002
+SLEEP_S = 0.005
 LATE_S = 0.003  # a tick of the scheduler, and more than any of migd's own turns
 
 
