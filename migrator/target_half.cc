@@ -12,6 +12,9 @@ namespace {
 // has gone silent: it may own the connection yet.
 constexpr Duration kMemory = limits::kTombstoneLifetime;
 
+// How long after its activation a connection's mapping is taken for granted: barriers need as long.
+constexpr Duration kMappingPatience = 250ms;
+
 bool is_vip(const std::vector<Endpoint>& vips, const Endpoint& local) {
   return std::find(vips.begin(), vips.end(), local) != vips.end();
 }
@@ -210,13 +213,28 @@ void TargetHalf::activate(Incoming& incoming, Instant now) {
   env_.bus.post(MigrationStageReached{head.tenure, Stage::kActivated, silent});
   env_.bus.post(MigrationArrived{head.tenure, head.tuple, head.source, incoming.application,
                                  incoming.blob_bytes, silent});
+  wheel_.arm(incoming, now + kMappingPatience);
   env_.channel.flush(now);  // before the application works on what has come meanwhile
+}
+
+// The barrier says that the forwarder has mapped the flow. One that has died since, or before its
+// mapping, was told of all our connections when it came back, but not of one still on its way here.
+void TargetHalf::confirm_mapping(const Incoming& incoming, Instant now) {
+  const wire::State& head = incoming.head;
+  if (head.forwarder == NodeId{} || head.forwarder == env_.options.self) return;
+  if (incoming.mapped_by == env_.channel.peer_boot(head.forwarder)) return;
+  const Connection* connection = env_.stack.find(head.tenure.connection);
+  if (connection == nullptr || connection->frozen() || connection->epoch() != head.tenure.epoch) {
+    return;  // it has ended, or moves on, and its mapping with it
+  }
+  env_.announce_owner(head.tuple, head.tenure, head.forwarder, now);
 }
 
 void TargetHalf::on_barrier(const wire::Barrier& message, NodeId from, Instant now) {
   Incoming& incoming = expect(message.tenure, from, now);  // it may overtake its STATE
   if (from != incoming.head.source) return;
   incoming.barrier_passed = true;
+  incoming.mapped_by = env_.channel.peer_boot(message.forwarder);
   if (incoming.verdict == Verdict::kAttached || incoming.verdict == Verdict::kActivated) {
     env_.driver.on_barrier(incoming.head.tuple, now);
   }
@@ -247,6 +265,12 @@ void TargetHalf::on_session_up(NodeId peer, Instant now) {
 void TargetHalf::on_deadline(Instant now) {
   while (TimerWheel::Node* node = wheel_.pop_expired(now)) {
     auto& incoming = static_cast<Incoming&>(*node);
+    if (incoming.verdict == Verdict::kActivated && !incoming.confirmed) {
+      incoming.confirmed = true;
+      confirm_mapping(incoming, now);
+      wheel_.arm(incoming, now + kMemory);
+      continue;
+    }
     if (incoming.verdict == Verdict::kAttached) {
       // The source has been silent for so long that it cannot own a live connection any more.
       env_.shim.release(std::move(*incoming.frozen));

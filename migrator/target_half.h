@@ -52,6 +52,8 @@ class TargetHalf {
     std::uint32_t blob_bytes = 0;
     Instant attached_at;
     bool barrier_passed = false;
+    bool confirmed = false;  // activated, and its mapping looked after
+    Boot mapped_by;          // the boot of the forwarder whose barrier has come
   };
 
   Incoming& expect(const Tenure& tenure, NodeId source, Instant now);  // made when it is not known
@@ -63,6 +65,7 @@ class TargetHalf {
   void attach(Incoming& incoming, FrozenConnection frozen, Instant now);
   void activate(Incoming& incoming, Instant now);
   void map_inbound(const wire::State& head);
+  void confirm_mapping(const Incoming& incoming, Instant now);
 
   MigratorEnvironment& env_;
   std::map<Tenure, std::unique_ptr<Incoming>> incoming_;

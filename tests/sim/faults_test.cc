@@ -240,6 +240,50 @@ TEST(Fabric, HostsThatCannotReachEachOtherKeepTheirConnections) {
   });
 }
 
+// ---- the forwarder: invariant 8 ----
+
+// It dies with a state inside, and all comes back in the worst order: the target knows the new
+// forwarder before the state has got there.
+class ForwarderDies : public ::testing::TestWithParam<bool> {};
+
+TEST_P(ForwarderDies, AndLearnsOfAConnectionThatWasOnItsWay) {
+  for_each_seed(3, [&](std::uint64_t seed) {
+    ClusterOptions options;
+    options.seed = seed;
+    options.migration_prepare = GetParam();
+    options.migration_timeout = 20s;
+    SimCluster cluster(options);
+    cluster.start();
+    SimLoop& world = cluster.world();
+    SimMachine& forwarder = cluster.machine("f1");
+    bool struck = false;
+    cluster.on_message([&](SimMachine& source, const Message& message) {
+      const auto* reached = std::get_if<MigrationStageReached>(&message);
+      if (struck || reached == nullptr || reached->stage != Stage::kSent) return;
+      if (!source.options().self.roles.host) return;
+      struck = true;
+      apply(cluster, forwarder, Fault::kCrashAndRestart);
+      cluster.partition(source, forwarder, true);  // it hears last of the new forwarder
+    });
+    SimClient& client = cluster.add_client(kEchoPort);
+    client.ping_pong(100, 900).shutdown_write().await_end();
+    client.start();
+    world.schedule(world.now() + 100ms, [&] { cluster.migrate_to_next(client); });
+    EXPECT_TRUE(world.run_until([&] { return client.finished(); }, world.now() + 60s))
+        << client.progress();
+    EXPECT_TRUE(struck);
+    EXPECT_FALSE(client.failed());
+    cluster.judge().at_end(world.now());
+    for (const Violation& violation : cluster.judge().violations()) {
+      ADD_FAILURE() << violation.to_string();
+    }
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Moves, ForwarderDies, ::testing::Bool(), [](const auto& tested) {
+  return std::string(tested.param ? "prepared" : "unprepared");
+});
+
 // ---- placement ----
 
 TEST(Placement, PassesOverANodeThatIsDown) {
