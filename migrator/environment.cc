@@ -16,17 +16,20 @@ NodeId MigratorEnvironment::forwarder_of(const ConnectionId& connection) const {
   return default_forwarder();
 }
 
-void MigratorEnvironment::announce_owner(const FourTuple& tuple, const Tenure& tenure,
+bool MigratorEnvironment::announce_owner(const FourTuple& tuple, const Tenure& tenure,
                                          NodeId forwarder, Instant now) {
   if (forwarder == options.self) {
     bus.post(MappingRequest{tuple, tenure, options.self, FlowId{}});
-    return;
+    return true;
   }
-  if (!channel.session_up(forwarder)) return;  // it will ask when it is back
+  if (!channel.session_up(forwarder)) return true;  // it will ask when it is back
   const std::optional<FlowId> flow = flow_ids.take(forwarder);
-  if (!flow) return;
+  if (!flow || !send(forwarder, wire::Map{tenure, options.self, *flow, tuple}, now)) {
+    unannounced[forwarder].insert(tenure.connection);
+    return false;
+  }
   tunnel.map_inbound(forwarder, channel.peer_boot(forwarder), *flow, tuple, tenure.connection);
-  send(forwarder, wire::Map{tenure, options.self, *flow, tuple}, now);
+  return true;
 }
 
 }  // namespace migd

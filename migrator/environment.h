@@ -2,7 +2,9 @@
 // that they share about connections. Made by the Migrator.
 #pragma once
 
+#include <map>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/bus.h"
@@ -49,6 +51,7 @@ struct MigratorEnvironment {
   FlowIdPool& flow_ids;
   Metrics& metrics;
   std::unordered_map<ConnectionId, ConnectionRecord> records;
+  std::map<NodeId, std::unordered_set<ConnectionId>> unannounced{};  // by forwarder
 
   // Sends one protocol message; false when there is no session or no room (its loss is then dealt
   // with like the loss of the peer).
@@ -58,8 +61,9 @@ struct MigratorEnvironment {
               now)
         .has_value();
   }
-  // Sets the mapping of a connection that this node owns, at its forwarder.
-  void announce_owner(const FourTuple& tuple, const Tenure& tenure, NodeId forwarder, Instant now);
+  // Sets the mapping of a connection that this node owns, at its forwarder. Without a flow
+  // identifier, or room in the channel, the connection waits in `unannounced`, and false returns.
+  bool announce_owner(const FourTuple& tuple, const Tenure& tenure, NodeId forwarder, Instant now);
   NodeId default_forwarder() const;
   NodeId forwarder_of(const ConnectionId& connection) const;
   void count_refusal(std::string_view reason) {

@@ -91,8 +91,10 @@ void Migrator::poll(Instant now) {
 
 void Migrator::flush(Instant now) {
   driver_->forget_origins();
-  for (const NodeId forwarder : forwarders_)
+  for (const NodeId forwarder : forwarders_) {
+    announce_waiting(forwarder, now);
     lease_when_low(forwarder, now);
+  }
   channel_->flush(now);
 }
 
@@ -184,6 +186,7 @@ void Migrator::on_session_up(NodeId peer, Boot boot, Instant now) {
     flow_ids_.drop_forwarder(peer);  // of an earlier boot, or worth renewing
     lease_pending_.erase(peer);
     empty_tables_.insert(peer);  // for all we know
+    env_->unannounced.erase(peer);
     lease_when_low(peer, now);
   }
   source_->on_session_up(peer, boot, now);
@@ -340,6 +343,23 @@ void Migrator::announce_all(NodeId forwarder, Instant now) {
                            now);
     }
   });
+}
+
+// A forwarder that is back leases a block of identifiers at a time, and a node may own more
+// connections than that.
+void Migrator::announce_waiting(NodeId forwarder, Instant now) {
+  const auto it = env_->unannounced.find(forwarder);
+  if (it == env_->unannounced.end()) return;
+  while (!it->second.empty()) {
+    const ConnectionId id = *it->second.begin();
+    it->second.erase(it->second.begin());
+    const Connection* connection = env_->stack.find(id);
+    if (connection == nullptr || connection->frozen()) continue;  // its move maps it
+    if (!env_->announce_owner(connection->tuple(), {id, connection->epoch()}, forwarder, now)) {
+      return;
+    }
+  }
+  env_->unannounced.erase(it);
 }
 
 }  // namespace migd

@@ -4,10 +4,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "base/limits.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/seeds.h"
 
@@ -283,6 +286,33 @@ TEST_P(ForwarderDies, AndLearnsOfAConnectionThatWasOnItsWay) {
 INSTANTIATE_TEST_SUITE_P(Moves, ForwarderDies, ::testing::Bool(), [](const auto& tested) {
   return std::string(tested.param ? "prepared" : "unprepared");
 });
+
+TEST(Forwarder, IsToldOfMoreConnectionsThanALeaseHasIdentifiers) {
+  ClusterOptions options;
+  options.hosts = 1;
+  options.family = Family::kIpv6;  // has addresses for so many clients
+  SimCluster cluster(options);
+  cluster.start();
+  SimLoop& world = cluster.world();
+  const Instant began = world.now();
+  constexpr int kClients = static_cast<int>(limits::kFlowIdBlock) + 100;
+  std::vector<SimClient*> clients;
+  for (int i = 0; i < kClients; ++i) {
+    SimClient& client = cluster.add_client(kEchoPort);
+    client.ping_pong(1, 10).sleep(5s).ping_pong(1, 10);
+    world.schedule(began + 500us * i, [&client] { client.start(); });
+    clients.push_back(&client);
+  }
+  SimMachine& forwarder = cluster.machine("f1");
+  world.schedule(began + 4s, [&] { cluster.crash(forwarder); });
+  world.schedule(began + 4500ms, [&] { forwarder.start(); });
+  const auto finished = [&] {
+    return std::count_if(clients.begin(), clients.end(),
+                         [](const SimClient* client) { return client->finished(); });
+  };
+  world.run_for(20s);
+  EXPECT_EQ(finished(), kClients);
+}
 
 // ---- placement ----
 
