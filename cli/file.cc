@@ -1,6 +1,7 @@
 #include "cli/file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -40,8 +41,10 @@ class File {
 }  // namespace
 
 Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
-  const File file(path, O_RDONLY | O_CLOEXEC, 0);
-  if (file.fd() < 0) return system_error(path);
+  const File file(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);  // a FIFO would wait for its writer
+  struct stat status {};
+  if (file.fd() < 0 || fstat(file.fd(), &status) != 0) return system_error(path);
+  if (S_ISFIFO(status.st_mode)) return fail(ErrorCode::kIo, path + ": is a FIFO");
   std::string content(bytes_max + 1, '\0');
   std::size_t size = 0;
   while (size < content.size()) {

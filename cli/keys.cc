@@ -51,8 +51,16 @@ std::string key_to_text(const Key& key) {
   return text;
 }
 
+// A point of small order makes the same secret with every key (RFC 7748, section 6.1).
 Result<PublicKey> parse_public_key(std::string_view base64) {
-  return parse_key(base64);
+  Result<PublicKey> key = parse_key(base64);
+  if (!key) return key;
+  constexpr SecretKey kAny{};
+  Key shared;
+  if (crypto_scalarmult(shared.data(), kAny.data(), key->data()) != 0) {
+    return fail(ErrorCode::kInvalidArgument, "not a key: a point of small order");
+  }
+  return key;
 }
 
 Result<SecretKey> read_key_file(const std::string& path) {

@@ -21,6 +21,14 @@ TEST(Keys, TextRoundTrip) {
   EXPECT_FALSE(parse_public_key(std::string(kText) + "AAAA"));
 }
 
+TEST(Keys, AKeyThatMakesNoSecretIsNone) {
+  for (const char* bad : {"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+                          "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+                          "7P///////////////////////////////////////38="}) {
+    EXPECT_FALSE(parse_public_key(bad)) << bad;
+  }
+}
+
 // RFC 7748 6.1: Alice's key pair.
 TEST(Keys, PublicKeyOfASecret) {
   const Result<SecretKey> secret = parse_public_key("dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=");
@@ -52,6 +60,8 @@ TEST(Keys, UnusableFiles) {
   EXPECT_EQ(read_key_file(dir.write("big", std::string(1000, 'A'))).error().code,
             ErrorCode::kTooLarge);
   EXPECT_EQ(read_key_file(dir.path()).error().code, ErrorCode::kIo);
+  ASSERT_EQ(mkfifo(dir.file("fifo").c_str(), 0600), 0);
+  EXPECT_EQ(read_key_file(dir.file("fifo")).error().code, ErrorCode::kIo) << "and does not wait";
 }
 
 }  // namespace
