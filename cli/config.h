@@ -57,7 +57,7 @@ struct Config {
 };
 
 enum class SecretPolicy {
-  kWarnIfAbsent,  // check: a key file that does not exist is a warning
+  kWarnIfAbsent,  // check: a key file or a served folder that does not exist is a warning
   kRequire,       // run
 };
 

@@ -19,7 +19,10 @@ void read_root(TableReader& table, Draft& draft, ApplicationOptions& application
   std::error_code error;
   const auto path = std::filesystem::absolute(draft.absolute(root->value), error);
   application.root = path.lexically_normal().string();
-  if (!std::filesystem::is_directory(application.root, error)) {
+  if (std::filesystem::is_directory(application.root, error)) return;
+  if (draft.secrets == SecretPolicy::kRequire) {
+    table.complain(root->place, "root", "expected a folder, " + application.root + " is none");
+  } else {
     draft.warn(root->place, "application.root", application.root + " is not a folder");
   }
 }
@@ -32,7 +35,7 @@ void read_relay(TableReader& table, Draft& draft, ApplicationOptions& applicatio
   const auto text = table.text("address", Presence::kRequired, kExpected);
   if (!text) return;
   Result<StreamAddress> address = StreamAddress::parse(text->value);
-  if (!address) {
+  if (!address || (address->kind == StreamAddress::Kind::kTcp && address->port == 0)) {
     table.complain(text->place, "address", expected_got(kExpected, text->value));
     return;
   }

@@ -191,6 +191,9 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"(kind = "files")", R"(kind = "file")",
             "86: application.kind: expected \"files\" or \"upload\" or \"echo\" or \"discard\" or "
             "\"source\" or \"relay\", got 'file'"},
+        Bad{R"("unix:app.sock")", R"("tcp:localhost:0")",
+            "92: application.address: expected \"tcp:HOST:PORT\" or \"unix:PATH\", got "
+            "'tcp:localhost:0'"},
         Bad{R"("unix:app.sock")", R"("http://app")",
             "92: application.address: expected \"tcp:HOST:PORT\" or \"unix:PATH\", got "
             "'http://app'"},

@@ -141,8 +141,21 @@ TEST_F(ConfigSecrets, AnAbsentOneIsAWarningOrARefusal) {
                 " is not there; make it with: migd keygen --out " + dir_.file("a.key"));
 }
 
+TEST_F(ConfigSecrets, AnAbsentFolderToServeIsAWarningOrARefusal) {
+  write_key(std::filesystem::perms::owner_read);
+  const Result<Config> checked = load_config(file_, SecretPolicy::kWarnIfAbsent);
+  ASSERT_TRUE(checked) << checked.error().text;
+  EXPECT_EQ(checked->warnings,
+            std::vector{file_ + ":87: application.root: " + dir_.file("www") + " is not a folder"});
+  const Result<Config> run = load_config(file_, SecretPolicy::kRequire);
+  ASSERT_FALSE(run);
+  EXPECT_EQ(run.error().text,
+            file_ + ":87: application.root: expected a folder, " + dir_.file("www") + " is none");
+}
+
 TEST_F(ConfigSecrets, OneThatOthersMayReadIsAWarning) {
   using std::filesystem::perms;
+  std::filesystem::create_directory(dir_.file("www"));
   write_key(perms::owner_read | perms::others_read);
   const Result<Config> config = load_config(file_, SecretPolicy::kRequire);
   ASSERT_TRUE(config) << config.error().text;
