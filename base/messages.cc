@@ -92,7 +92,7 @@ void put_all(Fields& out, const ConnectionOpened& m) {
   put(out, "service", m.service);
 }
 void put_all(Fields& out, const ConnectionClassified& m) {
-  put(out, "connection", m.connection);
+  put(out, "connection", m.endpoint.connection);
   put(out, "rule", m.rule);
   put(out, "target", m.target);
   put(out, "application", m.application);
@@ -101,6 +101,10 @@ void put_all(Fields& out, const ConnectionBound& m) {
   put(out, "connection", m.connection);
   put(out, "application", m.application);
   put(out, "restored", m.restored);
+}
+void put_all(Fields& out, const ConnectionUnbound& m) {
+  put(out, "connection", m.connection);
+  put(out, "application", m.application);
 }
 void put_all(Fields& out, const ConnectionClosed& m) {
   put_tenure(out, m.tenure);
@@ -115,6 +119,7 @@ void put_all(Fields& out, const MigrationRequest& m) {
   put(out, "connection", m.connection);
   put(out, "target", m.target);
   if (!m.application.empty()) put(out, "application", m.application);
+  if (m.unbound) put(out, "unbound", m.unbound);
   if (m.expected_epoch) put(out, "expected_epoch", *m.expected_epoch);
   put(out, "timeout_us", m.timeout);
   put(out, "asked_by", m.asked_by);
@@ -178,10 +183,21 @@ void put_all(Fields& out, const PeerLoadReported& m) {
 
 // In the order of the variant.
 constexpr std::string_view kNames[] = {
-    "connection_opened", "connection_classified",   "connection_bound",       "connection_closed",
-    "migration_request", "migration_stage_reached", "migration_finished",     "migration_arrived",
-    "mapping_request",   "mapping_installed",       "mapping_remove_request", "peer_up",
-    "peer_down",         "peer_load_reported",
+    "connection_opened",
+    "connection_classified",
+    "connection_bound",
+    "connection_unbound",
+    "connection_closed",
+    "migration_request",
+    "migration_stage_reached",
+    "migration_finished",
+    "migration_arrived",
+    "mapping_request",
+    "mapping_installed",
+    "mapping_remove_request",
+    "peer_up",
+    "peer_down",
+    "peer_load_reported",
 };
 static_assert(std::size(kNames) == std::variant_size_v<Message>);
 
@@ -199,6 +215,8 @@ std::string_view to_string(CloseReason reason) {
       return "timed_out";
     case CloseReason::kInternalError:
       return "internal_error";
+    case CloseReason::kUnbound:
+      return "unbound";
     case CloseReason::kMigrated:
       return "migrated";
   }

@@ -10,6 +10,7 @@
 
 #include "base/address.h"
 #include "base/bytes.h"
+#include "base/connection_reference.h"
 #include "base/ids.h"
 #include "base/time.h"
 
@@ -24,9 +25,10 @@ struct ConnectionOpened {
   std::string service;
 };
 
-// The classifier has decided. An empty application means: keep it unbound.
+// The classifier has decided: here the application gets it, elsewhere it comes unbound, with the
+// name of the application that shall have it.
 struct ConnectionClassified {
-  ConnectionId connection;
+  ConnectionReference endpoint;
   std::string rule;  // the rule's name, or "default", or "default (timeout)"
   NodeId target;
   std::string application;
@@ -38,6 +40,12 @@ struct ConnectionBound {
   bool restored = false;  // with state that another node captured
 };
 
+// Its application has it no more, and left its state behind; nobody reads or writes.
+struct ConnectionUnbound {
+  ConnectionId connection;
+  std::string application;  // that had it
+};
+
 enum class CloseReason : std::uint8_t {
   kFinished,       // both sides closed in order
   kPeerReset,      // the client sent RST
@@ -45,6 +53,7 @@ enum class CloseReason : std::uint8_t {
   kTimedOut,       // retransmissions, keep-alives or a half-closed state ran out
   kInternalError,  // quarantined after a failed assertion in the stack
   kMigrated,       // it lives on at another node
+  kUnbound,        // it lives on without the application that had it
 };
 std::string_view to_string(CloseReason reason);
 
@@ -85,9 +94,10 @@ std::string_view to_string(MigrationOutcome outcome);
 struct MigrationRequest {
   std::uint64_t request = 0;  // 0, or a number the asker will recognise in MigrationFinished
   ConnectionId connection;
-  NodeId target;
+  NodeId target;  // 0: it stays, and is bound to `application`, or unbound
   // Empty: the application that has it now. The target's may be of another type.
   std::string application;
+  bool unbound = false;  // without an application: it shall be kept until somebody binds it
   std::optional<Epoch> expected_epoch;
   Duration timeout = 5s;
   std::string asked_by;  // "classifier", "application", "operator"
@@ -170,10 +180,11 @@ struct PeerLoadReported {
   PeerLoad load;
 };
 
-using Message = std::variant<ConnectionOpened, ConnectionClassified, ConnectionBound,
-                             ConnectionClosed, MigrationRequest, MigrationStageReached,
-                             MigrationFinished, MigrationArrived, MappingRequest, MappingInstalled,
-                             MappingRemoveRequest, PeerUp, PeerDown, PeerLoadReported>;
+using Message =
+    std::variant<ConnectionOpened, ConnectionClassified, ConnectionBound, ConnectionUnbound,
+                 ConnectionClosed, MigrationRequest, MigrationStageReached, MigrationFinished,
+                 MigrationArrived, MappingRequest, MappingInstalled, MappingRemoveRequest, PeerUp,
+                 PeerDown, PeerLoadReported>;
 
 // "connection_opened", ... and its fields as key/value text, in a fixed order, for events and logs.
 std::string_view name_of(const Message& message);

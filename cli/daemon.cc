@@ -28,6 +28,12 @@
 namespace migd {
 namespace {
 
+Duration processor_time() {
+  timespec used{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
+
 // A blob of 256 KiB is given back to the kernel by default as soon as it is freed, and the pages of
 // the next one are faulted in one by one while its connection is silent.
 void keep_freed_memory() {
@@ -100,9 +106,9 @@ class Daemon {
     NodeOptions options = config_.node;
     // Without peers nobody needs to know the key, so the configuration need not name one.
     if (options.secret_keys.empty()) options.secret_keys.push_back(make_secret_key(rng_));
-    Result<std::unique_ptr<Node>> node =
-        Node::create(options, {*link_.link, loop_, rng_, *log_, files_, streams_, pool_,
-                               [] { return static_cast<std::int64_t>(std::time(nullptr)); }});
+    Result<std::unique_ptr<Node>> node = Node::create(
+        options, {*link_.link, loop_, rng_, *log_, files_, streams_, pool_,
+                  [] { return static_cast<std::int64_t>(std::time(nullptr)); }, processor_time});
     if (!node) return tl::unexpected(node.error());
     node_ = std::move(*node);
     AdminServerOptions admin{options.self.name, {}, options.migration_timeout};

@@ -63,6 +63,7 @@ Node::Node(const NodeOptions& options, NodeServices services)
       boot_{services_.rng.u64() & kBootMask},
       started_(services_.loop.now()),
       peers_(infos_of(options.peers)),
+      load_meter_(services_.processor_time, started_),
       output_(services_.link) {}
 
 // Without shut_down() before it, this is how a crash looks to the others: silence.
@@ -201,6 +202,7 @@ void Node::on_batch_end(Instant now) {
 // first: what they consume now need not travel if the bus then says that their connection moves.
 void Node::settle(Instant now) {
   migrator_->set_time(now);
+  health_->set_own_load(load());
   for (;;) {
     stack_->deliver_events(now);
     for (const auto& classifier : classifiers_)
@@ -243,8 +245,8 @@ void Node::shut_down() {
   timer_->stop();
 }
 
-PeerLoad Node::load() const {
-  return {stack_->counts().total, 0, false};
+PeerLoad Node::load() {
+  return {stack_->counts().total, load_meter_.busy_permille(services_.loop.now()), false};
 }
 
 // ---- AdminService ----

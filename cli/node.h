@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/stream_socket.h"
 #include "cli/admin_service.h"
+#include "cli/load_meter.h"
 #include "cli/node_options.h"
 #include "cli/node_streams.h"
 #include "forwarder/classifier.h"
@@ -44,6 +45,7 @@ struct NodeServices {
   StreamNetwork& streams;
   std::shared_ptr<FramePool> pool;
   std::function<std::int64_t()> unix_time;  // seconds since 1970, for HTTP's Date; may be empty
+  std::function<Duration()> processor_time = {};  // of this process so far; may be empty
 };
 
 class Node : public FrameSink, public AdminService, private LoadSource {
@@ -95,7 +97,7 @@ class Node : public FrameSink, public AdminService, private LoadSource {
   void settle(Instant now);
   void arm_timer();
   void on_timer();
-  PeerLoad load() const override;
+  PeerLoad load() override;
   std::string name_of(NodeId id) const;
   Result<NodeId> node_called(const std::string& name) const;
   MigrateReport report_of(const Result<MigrationFinished>& result) const;
@@ -109,6 +111,7 @@ class Node : public FrameSink, public AdminService, private LoadSource {
   DropCounters drops_;
   MigrationCounts migrations_;
   std::vector<NodeInfo> peers_;
+  LoadMeter load_meter_;
   Output output_;
 
   std::unique_ptr<Stack> stack_;

@@ -8,9 +8,14 @@
 
 namespace migd {
 
-Classifier::Classifier(ServiceOptions service, NodeId /*self*/, const NodeHealth& health,
+Classifier::Classifier(ServiceOptions service, NodeId self, const NodeHealth& health,
                        MessageBus& bus, Instant now)
-    : service_(std::move(service)), health_(health), bus_(bus), latest_(now), wheel_(now) {
+    : service_(std::move(service)),
+      self_(self),
+      health_(health),
+      bus_(bus),
+      latest_(now),
+      wheel_(now) {
   bus.subscribe<MigrationFinished>([this](const MigrationFinished& m) { on_not_taken(m); });
   bus.subscribe<ConnectionBound>([this](const ConnectionBound& m) { forget(m.connection); });
 }
@@ -22,14 +27,46 @@ Classifier::Pending* Classifier::find(const ConnectionId& connection) {
   return it == pending_.end() ? nullptr : it->second.get();
 }
 
-// ---- reading ----
-
-void Classifier::on_established(Connection& connection) {
+Classifier::Pending& Classifier::begin(Connection& connection) {
   connection.bind("", this);
   auto& slot = pending_[connection.id()];
   slot = std::make_unique<Pending>(connection);
-  Pending& pending = *slot;
-  schedule_later(pending);
+  schedule_later(*slot);
+  return *slot;
+}
+
+void Classifier::forget(const ConnectionId& connection) {
+  const auto entry = pending_.extract(connection);
+  if (!entry.empty() && entry.mapped()->half_open) --half_open_;
+}
+
+// ---- beginning, and reading ----
+
+void Classifier::on_syn_answered(Connection& connection) {
+  if (service_.on != ServiceOptions::On::kSyn || half_open_ >= kHalfOpenMax) return;
+  Pending& pending = begin(connection);
+  pending.half_open = true;
+  ++half_open_;
+  decide_default(pending, "");
+}
+
+void Classifier::on_established(Connection& connection) {
+  if (Pending* known = find(connection.id())) {
+    if (std::exchange(known->half_open, false)) --half_open_;
+    if (const auto self = std::exchange(known->kept_for, std::nullopt)) post(*known, *self);
+    return;
+  }
+  Pending& pending = begin(connection);
+  switch (service_.on) {
+    case ServiceOptions::On::kSyn:
+      decide_default(pending, "");
+      return;
+    case ServiceOptions::On::kCall:
+      pending.decision = Decision{"call", {}, ""};  // nobody's to offer
+      return;
+    case ServiceOptions::On::kRequest:
+      break;
+  }
   switch (service_.protocol) {
     case ServiceOptions::Protocol::kHttp:
       pending.parser = std::make_unique<HttpRequestParser>(service_.classify_bytes_max);
@@ -124,7 +161,11 @@ std::optional<NodeId> Classifier::next_target(Pending& pending) {
     return pending.tried.empty() ? std::optional(node->node) : std::nullopt;
   }
   const Pool* pool = pool_of(target);
-  return pool == nullptr ? std::nullopt : selection_.select(*pool, health_, pending.tried);
+  if (pool == nullptr) return std::nullopt;
+  Selection& selection = pool->policy == Pool::Policy::kLeastLoaded
+                             ? static_cast<Selection&>(least_loaded_)
+                             : in_turn_;
+  return selection.select(*pool, health_, pending.tried);
 }
 
 void Classifier::offer(Pending& pending) {
@@ -136,8 +177,16 @@ void Classifier::offer(Pending& pending) {
     return;
   }
   pending.tried.push_back(*target);
+  if (pending.half_open && *target == self_) {
+    pending.kept_for = target;
+  } else {
+    post(pending, *target);
+  }
+}
+
+void Classifier::post(Pending& pending, NodeId target) {
   pending.offered = true;
-  bus_.post(ConnectionClassified{pending.connection->id(), pending.decision->rule, *target,
+  bus_.post(ConnectionClassified{pending.connection->reference(), pending.decision->rule, target,
                                  pending.decision->application});
 }
 

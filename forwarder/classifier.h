@@ -13,6 +13,11 @@
 //                              waiting: it was not taken; the pool's next ready node at once, the
 //                                       same nodes again after 100 ms, doubling up to 1 s
 //
+//   on = "syn"   decides by the default rule as soon as the SYN is answered. To another node the
+//                connection goes in SYN_RCVD, unless many are half-open (kHalfOpenMax: a flood of
+//                SYNs must not become one of migrations); here it waits for the handshake.
+//   on = "call"  decides nothing: within placement_timeout somebody binds or moves it.
+//
 //   It stays the connection's handler until another one is bound, or the connection is gone; after
 //   placement_timeout without a taker the connection is aborted.
 //
@@ -41,13 +46,14 @@ class Classifier : public AcceptHandler, public ConnectionHandler {
  public:
   static constexpr Duration kRetryFirst = 100ms;
   static constexpr Duration kRetryMax = 1s;
+  static constexpr std::size_t kHalfOpenMax = 64;  // at once, of those that are placed half-open
 
-  // `health` and `bus` outlive it; the bus must not dispatch any more when it is gone. This node is
-  // ready like others as long as it is not draining (health), so its id is not needed yet.
+  // `health` and `bus` outlive it; the bus must not dispatch any more when it is gone.
   Classifier(ServiceOptions service, NodeId self, const NodeHealth& health, MessageBus& bus,
              Instant now);
   ~Classifier() override;
 
+  void on_syn_answered(Connection& connection) override;
   void on_established(Connection& connection) override;
 
   void on_readable(Connection& connection) override;
@@ -71,6 +77,8 @@ class Classifier : public AcceptHandler, public ConnectionHandler {
     Connection* connection;                     // alive: on_closed() or another handler ends this
     std::unique_ptr<HttpRequestParser> parser;  // while reading
     std::optional<Decision> decision;           // set: decided
+    bool half_open = false;                     // in SYN_RCVD
+    std::optional<NodeId> kept_for;             // this node: offered to it after the handshake
     bool offered = false;       // ConnectionClassified was posted and is not answered
     bool overdue = false;       // placement_timeout has passed while it was offered
     std::vector<NodeId> tried;  // of the pool, in this round
@@ -82,12 +90,14 @@ class Classifier : public AcceptHandler, public ConnectionHandler {
   };
 
   Pending* find(const ConnectionId& connection);
-  void forget(const ConnectionId& connection) { pending_.erase(connection); }
+  Pending& begin(Connection& connection);
+  void forget(const ConnectionId& connection);
   void examine(Pending& pending);
   void read(Pending& pending);
   void decide(Pending& pending);
   void decide_default(Pending& pending, std::string_view cause);
   void offer(Pending& pending);
+  void post(Pending& pending, NodeId target);
   std::optional<NodeId> next_target(Pending& pending);
   const Pool* pool_of(const RuleTarget& target) const;
   void wait_and_retry(Pending& pending);
@@ -99,9 +109,12 @@ class Classifier : public AcceptHandler, public ConnectionHandler {
   void expire(Pending& pending, Instant now);
 
   ServiceOptions service_;
+  NodeId self_;
   const NodeHealth& health_;
   MessageBus& bus_;
-  RoundRobin selection_;
+  RoundRobin in_turn_;
+  LeastLoaded least_loaded_;
+  std::size_t half_open_ = 0;  // of pending_
   std::unordered_map<ConnectionId, std::unique_ptr<Pending>> pending_;
   std::vector<ConnectionId> unscheduled_;  // await a deadline, or are gone
   Instant latest_;                         // that on_deadline() was told

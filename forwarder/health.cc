@@ -13,7 +13,10 @@ NodeHealth::NodeHealth(const NodeInfo& self, const std::vector<NodeInfo>& peers,
     if (const auto it = peers_.find(m.peer); it != peers_.end()) it->second = State{};
   });
   bus.subscribe<PeerLoadReported>([this](const PeerLoadReported& m) {
-    if (const auto it = peers_.find(m.peer); it != peers_.end()) it->second.load = m.load;
+    if (const auto it = peers_.find(m.peer); it != peers_.end()) {
+      it->second.load = m.load;
+      ++it->second.reports;
+    }
   });
 }
 
@@ -31,6 +34,11 @@ bool NodeHealth::up(NodeId node) const {
 bool NodeHealth::ready(NodeId node) const {
   const State* state = find(node);
   return state != nullptr && state->up && !state->load.draining;
+}
+
+std::uint64_t NodeHealth::reports(NodeId node) const {
+  const State* state = find(node);
+  return state == nullptr ? 0 : state->reports;
 }
 
 PeerLoad NodeHealth::load(NodeId node) const {

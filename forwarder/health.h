@@ -17,19 +17,24 @@ class NodeHealth {
   NodeHealth(const NodeInfo& self, const std::vector<NodeInfo>& peers, MessageBus& bus);
 
   bool up(NodeId node) const;
-  bool ready(NodeId node) const;     // up and not draining: takes new connections
-  PeerLoad load(NodeId node) const;  // as last reported
-  void set_own_load(const PeerLoad& load) { own_.load = load; }
+  bool ready(NodeId node) const;             // up and not draining: takes new connections
+  PeerLoad load(NodeId node) const;          // as last reported
+  std::uint64_t reports(NodeId node) const;  // how many there were
+  void set_own_load(const PeerLoad& load) {
+    own_.load = load;
+    ++own_.reports;
+  }
 
  private:
   struct State {
     bool up = false;
     PeerLoad load;
+    std::uint64_t reports = 0;
   };
   const State* find(NodeId node) const;
 
   NodeId self_;
-  State own_{true, {}};
+  State own_{true, {}, 0};
   std::map<NodeId, State> peers_;
 };
 

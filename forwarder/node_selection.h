@@ -1,7 +1,8 @@
-// Node selection: which node of a pool gets the next connection. Round robin for now; others
-// (least connections, hash) implement Selection as well.
+// Node selection: which node of a pool gets the next connection, by the state of all of them: ready
+// or draining, and for LeastLoaded how many connections they have and how busy they are.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -29,6 +30,24 @@ class RoundRobin : public Selection {
 
  private:
   std::map<std::string, std::size_t, std::less<>> next_;  // by pool name
+};
+
+// The fewest connections: as reported, and those that were given since the report. Nodes that are
+// almost out of processor time come last; among equals in turn.
+class LeastLoaded : public Selection {
+ public:
+  static constexpr std::uint16_t kBusyPermille = 900;
+
+  std::optional<NodeId> select(const Pool& pool, const NodeHealth& health,
+                               const std::vector<NodeId>& except) override;
+
+ private:
+  struct Given {
+    std::uint64_t report = 0;  // since this one
+    std::uint32_t connections = 0;
+  };
+  std::map<NodeId, Given> given_;
+  std::size_t turn_ = 0;
 };
 
 }  // namespace migd

@@ -58,13 +58,19 @@ struct ServiceRule {
 
 struct Pool {
   std::string name;
-  std::vector<NodeId> nodes;  // taken in turn (round robin), passing over those that are not ready
+  std::vector<NodeId> nodes;  // those that are not ready are passed over
+  enum class Policy { kRoundRobin, kLeastLoaded };
+  Policy policy = Policy::kRoundRobin;
 };
 
 struct ServiceOptions {
   std::string name;
   std::vector<Endpoint> vips;
 
+  // When the node is chosen: once the SYN is answered, by the default rule; once the first bytes
+  // are read; or by nobody here: the connection stays unbound until it is bound or moved by call.
+  enum class On { kSyn, kRequest, kCall };
+  On on = On::kRequest;
   enum class Protocol { kHttp, kNone };  // kNone: the default rule at once
   Protocol protocol = Protocol::kHttp;
   std::size_t classify_bytes_max = 8192;  // request head beyond it: the default rule

@@ -23,6 +23,8 @@ enum class Section : std::uint8_t {
   kSackBlocks = 7,
   kApplication = 8,  // the application's own state
   kPastMoves = 9,    // optional
+  kForwarded = 10,   // empty unless no application has the connection
+  kSuspended = 11,   // states of applications that have left
 };
 
 // Each group of fields is described once, as a function over an Io that either writes or reads.
@@ -181,6 +183,15 @@ void io_past_move(Io& io, Move& m) {
   io.duration(m.age);
 }
 
+template <typename Io, typename F>
+void io_forwarded(Io& io, F& f) {
+  io.u8(f.times);
+  io.flag(f.kept);
+  io.connection(f.endpoint.connection);
+  io.seq(f.endpoint.send_next);
+  io.seq(f.endpoint.receive_next);
+}
+
 template <typename Body>
 void write_section(ByteWriter& out, Section type, bool mandatory, Body body) {
   out.u8(static_cast<std::uint8_t>(type));
@@ -232,6 +243,26 @@ bool read_past_moves(BoundedReader& in, std::vector<PastMove>& moves) {
   return true;
 }
 
+bool read_forwarded(BoundedReader& in, Forwarded& forwarded) {
+  ReadIo io(in);
+  io_forwarded(io, forwarded);
+  const Result<FourTuple> tuple = read_four_tuple(in);
+  if (!tuple || !io.sane()) return false;
+  forwarded.endpoint.tuple = *tuple;
+  return forwarded.times >= 1 && forwarded.times <= limits::kForwardHopsMax;
+}
+
+// In the order in which they left, so that the latest is known.
+bool read_suspended(BoundedReader& in, SuspendedStates& suspended) {
+  while (in.remaining() > 0) {
+    const std::string name(as_text(in.bytes(in.u8())));
+    const ByteView state = in.bytes(in.u32());
+    if (!in.ok() || name.empty() || suspended.find(name) != nullptr) return false;
+    if (!suspended.put(name, to_bytes(state))) return false;
+  }
+  return true;
+}
+
 // Reads the value of one section; false when it breaks the section's form.
 bool read_section(Section type, BoundedReader& in, ConnectionBlob& blob) {
   ReadIo io(in);
@@ -269,6 +300,12 @@ bool read_section(Section type, BoundedReader& in, ConnectionBlob& blob) {
     case Section::kPastMoves:
       if (!read_past_moves(in, blob.past_moves)) return false;
       break;
+    case Section::kForwarded:
+      if (in.remaining() > 0 && !read_forwarded(in, blob.forwarded.emplace())) return false;
+      break;
+    case Section::kSuspended:
+      if (!read_suspended(in, blob.suspended)) return false;
+      break;
   }
   return in.finished() && io.sane();
 }
@@ -276,10 +313,19 @@ bool read_section(Section type, BoundedReader& in, ConnectionBlob& blob) {
 constexpr std::uint32_t bit(Section type) {
   return std::uint32_t{1} << static_cast<unsigned>(type);
 }
-constexpr std::uint32_t kRequired = bit(Section::kIdentity) | bit(Section::kTuple) |
-                                    bit(Section::kTcp) | bit(Section::kSendData) |
-                                    bit(Section::kUnread) | bit(Section::kOutOfOrder) |
-                                    bit(Section::kSackBlocks) | bit(Section::kApplication);
+constexpr std::uint32_t kRequired =
+    bit(Section::kIdentity) | bit(Section::kTuple) | bit(Section::kTcp) | bit(Section::kSendData) |
+    bit(Section::kUnread) | bit(Section::kOutOfOrder) | bit(Section::kSackBlocks) |
+    bit(Section::kApplication) | bit(Section::kForwarded) | bit(Section::kSuspended);
+
+void write_suspended(ByteWriter& out, const SuspendedStates& suspended) {
+  WriteIo io(out);
+  for (const auto& [name, state] : suspended.entries()) {
+    io.text(name);
+    out.u32(static_cast<std::uint32_t>(state.size()));
+    out.bytes(state);
+  }
+}
 
 }  // namespace
 
@@ -316,6 +362,12 @@ Bytes encode_blob(const ConnectionBlob& blob) {
     }
   });
   write_section(out, Section::kApplication, true, [&] { out.bytes(blob.application_state); });
+  write_section(out, Section::kForwarded, true, [&] {
+    if (!blob.forwarded) return;
+    io_forwarded(io, *blob.forwarded);
+    write_four_tuple(out, blob.forwarded->endpoint.tuple);
+  });
+  write_section(out, Section::kSuspended, true, [&] { write_suspended(out, blob.suspended); });
   write_section(out, Section::kPastMoves, false, [&] {
     for (const PastMove& move : blob.past_moves)
       io_past_move(io, move);
@@ -341,7 +393,7 @@ Result<ConnectionBlob> decode_blob(ByteView bytes) {
     const ByteView value = in.bytes(in.u32());
     if (!in.ok()) return refuse("truncated section");
     if (type < static_cast<std::uint8_t>(Section::kIdentity) ||
-        type > static_cast<std::uint8_t>(Section::kPastMoves)) {
+        type > static_cast<std::uint8_t>(Section::kSuspended)) {
       if ((flags & kMandatory) != 0) return refuse("unknown mandatory section");
       continue;
     }

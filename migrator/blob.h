@@ -19,11 +19,14 @@
 // positions are explicit; every time is a duration. Integrity and secrecy are the channel's.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/connection_reference.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "migrator/suspended.h"
 #include "stack/snapshot.h"
 
 namespace migd {
@@ -41,12 +44,21 @@ struct PastMove {
 };
 inline constexpr std::size_t kPastMovesMax = 32;
 
+// What an unbound connection brings along, for the node that is to answer as if it were the first.
+struct Forwarded {
+  ConnectionReference endpoint;
+  std::uint8_t times = 1;  // that it has moved unbound, at most limits::kForwardHopsMax
+  bool kept = false;       // it had an application, and waits to be bound
+};
+
 struct ConnectionBlob {
   Tenure tenure;  // of the owner-to-be
   NodeId source;
   std::string service;
-  std::string application;  // empty: unbound
+  std::string application;  // that shall have it; empty: nobody has chosen one
   Bytes application_state;
+  std::optional<Forwarded> forwarded;  // set: no application has it at the source
+  SuspendedStates suspended;
   TcpSnapshot tcp;
   std::vector<PastMove> past_moves;  // the latest kPastMovesMax
 };

@@ -13,22 +13,12 @@
 #include "forwarder/flow_ids.h"
 #include "forwarder/tunnel.h"
 #include "migrator/channel/channel.h"
+#include "migrator/connection_record.h"
 #include "migrator/intermediate_driver.h"
 #include "migrator/shim.h"
 #include "migrator/wire.h"
 
 namespace migd {
-
-// What the migrator remembers of a connection besides its PCB.
-struct ConnectionRecord {
-  NodeId forwarder;  // whose mapping brings its packets here; 0: none that we know of
-  struct Move {
-    NodeId from, to;
-    Epoch epoch;
-    Instant active_since;
-  };
-  std::vector<Move> past_moves;
-};
 
 struct MigratorOptions {
   NodeId self;

@@ -20,7 +20,6 @@ SipKey random_key(Rng& rng) {
 Migrator::Migrator(MigratorOptions options, const ChannelOptions& channel_options, Parts parts,
                    Instant now)
     : options_(std::move(options)),
-      applications_(parts.applications),
       bus_(parts.bus),
       lessor_(parts.lessor),
       load_(parts.load),
@@ -44,9 +43,11 @@ Migrator::Migrator(MigratorOptions options, const ChannelOptions& channel_option
       source_(std::make_unique<SourceHalf>(*env_, now)),
       target_(std::make_unique<TargetHalf>(*env_, now)),
       desk_(std::make_unique<OperatorDesk>(*env_, now)),
+      unbound_(std::make_unique<UnboundConnections>(*env_, parts.applications)),
       now_(now) {
   parts.stack.set_migration_service(this);
   parts.stack.set_observer(this);
+  parts.stack.set_arrival_handler(unbound_.get());
   subscribe(parts.bus);
   forwarders_.push_back(options_.self);  // of its own stragglers, if of nothing else
   for (const NodeInfo& peer : options_.peers) {
@@ -57,10 +58,17 @@ Migrator::Migrator(MigratorOptions options, const ChannelOptions& channel_option
 Migrator::~Migrator() = default;
 
 void Migrator::subscribe(MessageBus& bus) {
-  bus.subscribe<MigrationRequest>([this](const MigrationRequest& m) { source_->start(m, now_); });
+  bus.subscribe<MigrationRequest>([this](const MigrationRequest& m) {
+    if (m.target == NodeId{}) {
+      unbound_->rearrange(m, source_->moving(m.connection));
+    } else {
+      source_->start(m, now_);
+    }
+  });
   bus.subscribe<MigrationFinished>(
       [this](const MigrationFinished& m) { desk_->on_finished(m, now_); });
-  bus.subscribe<ConnectionClassified>([this](const ConnectionClassified& m) { place(m); });
+  bus.subscribe<ConnectionClassified>(
+      [this](const ConnectionClassified& m) { unbound_->place(m, now_); });
 }
 
 const ConnectionRecord* Migrator::record(const ConnectionId& connection) const {
@@ -98,35 +106,7 @@ void Migrator::flush(Instant now) {
   channel_->flush(now);
 }
 
-// ---- placing what the classifier has decided ----
-
-void Migrator::place(const ConnectionClassified& classified) {
-  if (classified.target != options_.self) {
-    MigrationRequest request;
-    request.connection = classified.connection;
-    request.target = classified.target;
-    request.application = classified.application;
-    request.asked_by = "classifier";
-    bus_.post(std::move(request));
-    return;
-  }
-  Connection* connection = env_->stack.find(classified.connection);
-  if (connection == nullptr || connection->frozen()) return;  // ended, or moving, meanwhile
-  const Result<void> bound =
-      applications_.attach(*connection, classified.application, {}, /*restored=*/false);
-  if (!bound) {
-    env_->count_refusal(bound.error().text);
-    connection->abort();
-    return;
-  }
-  bus_.post(ConnectionBound{classified.connection, classified.application, false});
-  // Another node's forwarder sends its packets here by hash so far; a mapping is cheaper.
-  const NodeId forwarder = env_->forwarder_of(classified.connection);
-  if (forwarder != options_.self && forwarder != NodeId{}) {
-    env_->announce_owner(connection->tuple(), {connection->id(), connection->epoch()}, forwarder,
-                         now_);
-  }
-}
+// ---- an application's own wish ----
 
 Result<void> Migrator::migrate(Connection& connection, NodeId target, std::string application,
                                Bytes state) {

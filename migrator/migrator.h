@@ -21,6 +21,7 @@
 #include "migrator/operator_desk.h"
 #include "migrator/source_half.h"
 #include "migrator/target_half.h"
+#include "migrator/unbound.h"
 
 namespace migd {
 
@@ -28,7 +29,7 @@ namespace migd {
 class LoadSource {
  public:
   virtual ~LoadSource() = default;
-  virtual PeerLoad load() const = 0;
+  virtual PeerLoad load() = 0;
 };
 
 class Migrator : public ChannelHandler, public MigrationService, public ConnectionObserver {
@@ -43,7 +44,7 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
     Metrics& metrics;
     Rng& rng;
     DatagramSender& datagrams;
-    const LoadSource& load;
+    LoadSource& load;
   };
   Migrator(MigratorOptions options, const ChannelOptions& channel_options, Parts parts,
            Instant now);
@@ -89,7 +90,6 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
 
  private:
   void subscribe(MessageBus& bus);
-  void place(const ConnectionClassified& classified);
   void handle(NodeId origin, const wire::Message& message, ByteView body, Instant now);
   void install_mapping(const wire::State& head, Instant now);
   void on_lease_request(NodeId from, Instant now);
@@ -100,10 +100,9 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
   bool is_forwarder_peer(NodeId node) const;
 
   MigratorOptions options_;
-  ApplicationHost& applications_;
   MessageBus& bus_;
   FlowIdLessor& lessor_;
-  const LoadSource& load_;
+  LoadSource& load_;
   Metrics& metrics_;
   FlowIdPool flow_ids_;
   Shim shim_;
@@ -113,6 +112,7 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
   std::unique_ptr<SourceHalf> source_;
   std::unique_ptr<TargetHalf> target_;
   std::unique_ptr<OperatorDesk> desk_;
+  std::unique_ptr<UnboundConnections> unbound_;
   std::vector<NodeId> forwarders_;  // all there are, this node included
   std::set<NodeId> lease_pending_;  // asked, not answered
   std::set<NodeId> empty_tables_;   // came up, and shall be told of our connections

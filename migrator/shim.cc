@@ -33,36 +33,77 @@ void Shim::release(FrozenConnection frozen) {
   stack_.release(std::move(frozen), CloseReason::kMigrated);
 }
 
-ConnectionBlob Shim::compile(const FrozenConnection& frozen, const Handover& handover, Tenure next,
-                             NodeId source, Instant now) const {
+Result<ConnectionBlob> Shim::compile(const FrozenConnection& frozen, const Handover& handover,
+                                     const ConnectionRecord& record, Tenure next, NodeId source,
+                                     Instant now) const {
   const Connection& connection = frozen.connection();
+  const std::string& current = connection.application();
+  const bool done = connection.application_done();
   ConnectionBlob blob;
   blob.tenure = next;
   blob.source = source;
   blob.service = connection.service();
-  blob.application = handover.application.empty() ? connection.application() : handover.application;
+  blob.suspended = record.suspended;
+  blob.tcp = stack_.capture(frozen, now);
+  if (!handover.unbound) {
+    blob.application = handover.application.empty() ? current : handover.application;
+  }
+  if (current.empty() && !done) {
+    const bool kept = record.kept && blob.application.empty();
+    const auto times = static_cast<std::uint8_t>(record.forwarded + 1);
+    blob.forwarded = Forwarded{connection.reference(), times, kept};
+  } else if (handover.unbound) {
+    blob.forwarded = Forwarded{connection.reference(), 1, true};
+  }
+  if (done) return blob;
+
+  Bytes state;
+  if (connection.handler() != nullptr && !current.empty() && !handover.state) {
+    state = connection.handler()->capture_state();
+  }
   if (handover.state) {
     blob.application_state = *handover.state;
-  } else if (connection.handler() != nullptr && !connection.application_done() &&
-             blob.application == connection.application()) {
-    blob.application_state = connection.handler()->capture_state();
+  } else if (blob.application == current) {
+    blob.application_state = std::move(state);
+  } else {
+    if (const Bytes* earlier = blob.suspended.find(blob.application)) {
+      blob.application_state = *earlier;
+      blob.suspended.remove(blob.application);
+    }
+    if (!current.empty()) {
+      if (auto put = blob.suspended.put(current, std::move(state)); !put) {
+        return tl::unexpected(put.error());
+      }
+    }
   }
-  blob.tcp = stack_.capture(frozen, now);
   return blob;
 }
 
-std::string Shim::objection(const std::string& application) const {
-  if (application.empty() || applications_.knows(application)) return "";
-  return "application '" + application + "' is not registered";
+std::string Shim::objection(const std::string& application, bool kept,
+                            const Endpoint& local) const {
+  if (!application.empty()) {
+    if (applications_.knows(application)) return "";
+    return "application '" + application + "' is not registered";
+  }
+  return kept || stack_.acceptor(local) != nullptr ? "" : "no_classifier";
 }
 
 Result<FrozenConnection> Shim::infuse(const ConnectionBlob& blob, Duration held, Instant now) {
-  if (application_done(blob.tcp)) return infuse_without_application(blob, held, now);
-  if (std::string reason = objection(blob.application); !reason.empty()) {
-    return fail(ErrorCode::kRefused, std::move(reason));
+  const bool done = application_done(blob.tcp);
+  const bool kept = blob.forwarded && blob.forwarded->kept;
+  if (!done) {
+    std::string reason = objection(blob.application, kept, blob.tcp.tuple.local);
+    if (!reason.empty()) return fail(ErrorCode::kRefused, std::move(reason));
   }
   Result<FrozenConnection> frozen = stack_.attach(blob.tcp, blob.tenure, blob.service, held, now);
-  if (!frozen || blob.application.empty()) return frozen;
+  if (!frozen) return frozen;
+  if (done) {
+    // Its application is done with it, and stays where it was; the name is kept for who asks.
+    frozen->connection().bind(blob.application, nullptr);
+    return frozen;
+  }
+  // Nobody has it until the handshake is complete, or until somebody is found.
+  if (blob.application.empty() || blob.tcp.state == TcpState::kSynReceived) return frozen;
   // A connection that was never bound brings no state: its application begins at the first byte.
   const bool restored = !blob.application_state.empty();
   const Result<void> bound = applications_.attach(frozen->connection(), blob.application,
@@ -71,14 +112,6 @@ Result<FrozenConnection> Shim::infuse(const ConnectionBlob& blob, Duration held,
     release(std::move(*frozen));
     return tl::unexpected(bound.error());
   }
-  return frozen;
-}
-
-// Its application is done with it, and stays where it was; the name is kept for who asks.
-Result<FrozenConnection> Shim::infuse_without_application(const ConnectionBlob& blob, Duration held,
-                                                          Instant now) {
-  Result<FrozenConnection> frozen = stack_.attach(blob.tcp, blob.tenure, blob.service, held, now);
-  if (frozen) frozen->connection().bind(blob.application, nullptr);
   return frozen;
 }
 

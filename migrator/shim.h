@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "migrator/blob.h"
+#include "migrator/connection_record.h"
 #include "stack/stack.h"
 
 namespace migd {
@@ -36,20 +37,22 @@ class Shim {
   struct Handover {
     std::string application;
     std::optional<Bytes> state;
+    bool unbound = false;  // nobody shall have it, until it is bound
   };
-  ConnectionBlob compile(const FrozenConnection& frozen, const Handover& handover, Tenure next,
-                         NodeId source, Instant now) const;
+  // An application that loses the connection to another one, or to none, leaves its state behind
+  // as a suspended one.
+  Result<ConnectionBlob> compile(const FrozenConnection& frozen, const Handover& handover,
+                                 const ConnectionRecord& record, Tenure next, NodeId source,
+                                 Instant now) const;
 
-  // Why an application of that name (empty: none) could not have a connection here; else empty.
-  std::string objection(const std::string& application) const;
-  // Validates everything, attaches and binds (unless the application is done with it); silent. The
+  // Why a connection to `local` could not live here; else empty. Without an application it needs
+  // somebody who finds one, unless it is kept.
+  std::string objection(const std::string& application, bool kept, const Endpoint& local) const;
+  // Validates everything, attaches, and binds if the application may have it already; silent. The
   // error names what is wrong.
   Result<FrozenConnection> infuse(const ConnectionBlob& blob, Duration held, Instant now);
 
  private:
-  Result<FrozenConnection> infuse_without_application(const ConnectionBlob& blob, Duration held,
-                                                      Instant now);
-
   Stack& stack_;
   ApplicationHost& applications_;
 };

@@ -57,10 +57,9 @@ Result<void> SourceHalf::check(const MigrationRequest& request, Connection* conn
   if (const Blockers blockers = env_.shim.blockers(*connection); blockers != 0) {
     return fail(ErrorCode::kBusy, to_string(blockers));
   }
-  // Elsewhere nobody would choose an application for it: the classifier has to go on here.
-  if (request.application.empty() && connection->application().empty() &&
-      !connection->application_done()) {
-    return fail(ErrorCode::kBusy, "unclassified");
+  if (connection->application().empty() &&
+      forwarded_times(*connection) == limits::kForwardHopsMax) {
+    return fail(ErrorCode::kRefused, "forwarded_too_often");
   }
   const auto& peers = env_.options.peers;
   const auto peer = std::find_if(peers.begin(), peers.end(),
@@ -73,6 +72,20 @@ Result<void> SourceHalf::check(const MigrationRequest& request, Connection* conn
     return fail(ErrorCode::kUnavailable, "target_down");
   }
   return {};
+}
+
+// It arrives without an application, and waits for one.
+bool SourceHalf::stays_unbound(const MigrationRequest& request,
+                               const Connection& connection) const {
+  if (request.unbound) return true;
+  const auto record = env_.records.find(connection.id());
+  return request.application.empty() && record != env_.records.end() && record->second.kept;
+}
+
+// How often it has moved without an application that has it.
+int SourceHalf::forwarded_times(const Connection& connection) const {
+  const auto record = env_.records.find(connection.id());
+  return record == env_.records.end() ? 0 : record->second.forwarded;
 }
 
 void SourceHalf::refuse(const MigrationRequest& request, const std::string& reason, Instant) {
@@ -96,6 +109,7 @@ void SourceHalf::start(const MigrationRequest& request, Instant now) {
   auto m = std::make_unique<Outgoing>();
   m->request = request;
   m->handover.application = request.application;
+  m->handover.unbound = request.unbound;
   if (handover != handovers_.end()) {
     m->handover = std::move(handover->second);
     handovers_.erase(handover);
@@ -115,9 +129,11 @@ void SourceHalf::start(const MigrationRequest& request, Instant now) {
   if (!env_.options.prepare) return settle(moving, *connection, now);
   std::string application =
       request.application.empty() ? connection->application() : request.application;
-  if (connection->application_done()) application.clear();  // the target need not know it
+  const bool kept = connection->application_done() || stays_unbound(request, *connection);
+  if (kept) application.clear();  // the target need not know it
   wheel_.arm(moving, now + std::min(request.timeout, env_.options.timeout));
-  if (!env_.send(request.target, wire::Prepare{moving.tenure, moving.tuple, application}, now)) {
+  if (!env_.send(request.target, wire::Prepare{moving.tenure, moving.tuple, kept, application},
+                 now)) {
     withdraw(moving, "target_down", now);
   }
 }
@@ -142,6 +158,12 @@ void SourceHalf::settle(Outgoing& m, Connection& connection, Instant now) {
   if (!has_settled(connection)) connection.pause_writing(true);
   settling_.push_back(m.tenure);  // poll() comes when the applications have read what is there
   wheel_.arm(m, now + kSettlingPatience);
+}
+
+bool SourceHalf::moving(const ConnectionId& connection) const {
+  const auto it = outgoing_.lower_bound(Tenure{connection, Epoch{}});
+  return it != outgoing_.end() && it->first.connection == connection &&
+         it->second->stage < Stage::kReleased;
 }
 
 void SourceHalf::poll(Instant now) {
@@ -204,16 +226,18 @@ Result<void> SourceHalf::choose_way(Outgoing& m) {
 }
 
 Result<Bytes> SourceHalf::bundle(Outgoing& m, Instant now) const {
-  ConnectionBlob blob = env_.shim.compile(*m.frozen, m.handover, m.tenure, env_.options.self, now);
-  if (blob.application_state.size() > limits::kApplicationStateMax) {
+  const ConnectionRecord& record = env_.records[m.tenure.connection];
+  Result<ConnectionBlob> blob =
+      env_.shim.compile(*m.frozen, m.handover, record, m.tenure, env_.options.self, now);
+  if (!blob) return tl::unexpected(blob.error());
+  if (blob->application_state.size() > limits::kApplicationStateMax) {
     return fail(ErrorCode::kTooLarge, "application_state_too_large");
   }
-  if (const auto record = env_.records.find(m.tenure.connection); record != env_.records.end()) {
-    for (const auto& move : record->second.past_moves) {
-      blob.past_moves.push_back({move.from, move.to, move.epoch, now - move.active_since});
-    }
+  for (const auto& move : record.past_moves) {
+    blob->past_moves.push_back({move.from, move.to, move.epoch, now - move.active_since});
   }
-  Bytes bytes = encode_blob(blob);
+  m.forwarded = blob->forwarded.has_value();
+  Bytes bytes = encode_blob(*blob);
   if (bytes.size() > limits::kBlobMax) return fail(ErrorCode::kTooLarge, "blob_too_large");
   m.blob_bytes = static_cast<std::uint32_t>(bytes.size());
   return bytes;
@@ -229,8 +253,9 @@ Result<void> SourceHalf::send_state(Outgoing& m, Instant now) {
     m.target_boot = env_.channel.peer_boot(m.request.target);
   }
   const NodeId target = m.request.target;
-  const wire::Message state = wire::State{m.tenure, env_.options.self, target,  m.forwarder,
-                                          m.flow,   m.own_flow,        m.rides, m.tuple};
+  const wire::Message state =
+      wire::State{m.tenure,   env_.options.self, target,      m.forwarder, m.flow,
+                  m.own_flow, m.rides,           m.forwarded, m.tuple};
   const auto kind = static_cast<std::uint8_t>(wire::Kind::kState);
   const Bytes head = wire::serialize(state);
   Result<void> sent = m.way == target

@@ -51,6 +51,9 @@ class SourceHalf {
   // A later tenure of the connection has come to this node: the move we wait for is done.
   void on_superseded(const ConnectionId& connection, Epoch by, Instant now);
 
+  // It is on its way, or is being prepared for it.
+  bool moving(const ConnectionId& connection) const;
+
   // Freezes those that have settled. To be called whenever something has come in.
   void poll(Instant now);
   Instant next_deadline() const { return wheel_.next_deadline(); }
@@ -68,8 +71,9 @@ class SourceHalf {
     FlowId own_flow;   // for stragglers, of our own counter
     Boot target_boot;  // at the time of STATE
     Stage stage = Stage::kRequested;
-    bool promised = false;  // by the target
-    bool rides = false;     // GRANT with STATE
+    bool promised = false;   // by the target
+    bool rides = false;      // GRANT with STATE
+    bool forwarded = false;  // no application has it
     std::optional<FrozenConnection> frozen;
     bool barrier_passed = false;
     std::uint32_t blob_bytes = 0;
@@ -78,6 +82,8 @@ class SourceHalf {
   };
 
   Result<void> check(const MigrationRequest& request, Connection* connection) const;
+  bool stays_unbound(const MigrationRequest& request, const Connection& connection) const;
+  int forwarded_times(const Connection& connection) const;
   void settle(Outgoing& m, Connection& connection, Instant now);
   void stop_settling(const Tenure& tenure, Instant now);
   void freeze(Outgoing& m, Connection& connection, Instant now);

@@ -19,6 +19,19 @@ bool is_vip(const std::vector<Endpoint>& vips, const Endpoint& local) {
   return std::find(vips.begin(), vips.end(), local) != vips.end();
 }
 
+ConnectionRecord record_of(const ConnectionBlob& blob, Instant now) {
+  ConnectionRecord record;
+  for (const PastMove& move : blob.past_moves)
+    record.past_moves.push_back({move.from, move.to, move.epoch, now - move.age});
+  if (blob.tcp.state == TcpState::kSynReceived) record.intended = blob.application;
+  if (blob.forwarded && (blob.application.empty() || !record.intended.empty())) {
+    record.kept = blob.forwarded->kept;
+    record.forwarded = blob.forwarded->times;
+  }
+  record.suspended = blob.suspended;
+  return record;
+}
+
 }  // namespace
 
 TargetHalf::TargetHalf(MigratorEnvironment& environment, Instant now)
@@ -47,7 +60,9 @@ TargetHalf::Incoming& TargetHalf::expect(const Tenure& tenure, NodeId source, In
 
 void TargetHalf::on_prepare(const wire::Prepare& message, NodeId from, Instant now) {
   std::string reason = fence(message.tenure, message.tuple);
-  if (reason.empty()) reason = env_.shim.objection(message.application);
+  if (reason.empty()) {
+    reason = env_.shim.objection(message.application, message.kept, message.tuple.local);
+  }
   if (!reason.empty()) env_.count_refusal(reason);
   env_.send(from, wire::Promise{message.tenure, reason}, now);
 }
@@ -111,6 +126,12 @@ Result<ConnectionBlob> TargetHalf::open(const wire::State& head, ByteView bytes)
   if (blob->tenure != head.tenure || blob->source != head.source || blob->tcp.tuple != head.tuple) {
     return fail(ErrorCode::kProtocol, "blob: head and blob disagree");
   }
+  const ConnectionReference endpoint{head.tenure.connection, head.tuple, blob->tcp.send_next,
+                                     blob->tcp.receive_next};
+  if (blob->forwarded.has_value() != head.forwarded ||
+      (head.forwarded && blob->forwarded->endpoint != endpoint)) {
+    return fail(ErrorCode::kProtocol, "blob: it refers to another endpoint");
+  }
   return blob;
 }
 
@@ -132,9 +153,7 @@ void TargetHalf::receive(Incoming& incoming, ByteView bytes, Instant now) {
     return;
   }
   incoming.application = blob->application;
-  for (const PastMove& move : blob->past_moves) {
-    incoming.past_moves.push_back({move.from, move.to, move.epoch, now - move.age});
-  }
+  incoming.record = record_of(*blob, now);
   attach(incoming, std::move(*frozen), now);
 }
 
@@ -200,8 +219,8 @@ void TargetHalf::activate(Incoming& incoming, Instant now) {
   const wire::State& head = incoming.head;
   incoming.verdict = Verdict::kActivated;
   ConnectionRecord& record = env_.records[head.tenure.connection];
+  record = std::move(incoming.record);
   record.forwarder = head.forwarder;
-  record.past_moves = std::move(incoming.past_moves);
   if (record.past_moves.size() == kPastMovesMax) record.past_moves.erase(record.past_moves.begin());
   record.past_moves.push_back({head.source, env_.options.self, head.tenure.epoch, now});
 

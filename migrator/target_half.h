@@ -48,7 +48,7 @@ class TargetHalf {
     std::string reason;  // why never
     std::optional<FrozenConnection> frozen;
     std::string application;
-    std::vector<ConnectionRecord::Move> past_moves;
+    ConnectionRecord record;  // from its activation on
     std::uint32_t blob_bytes = 0;
     Instant attached_at;
     bool barrier_passed = false;

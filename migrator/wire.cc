@@ -9,7 +9,7 @@ namespace migd::wire {
 namespace {
 
 constexpr std::uint64_t kUnset = ~std::uint64_t{0};
-constexpr std::uint8_t kGrantedFlag = 1;
+constexpr std::uint8_t kGrantedFlag = 1, kForwardedFlag = 2;
 constexpr std::uint64_t kDurationMax = std::uint64_t{366} * 24 * 3600 * 1'000'000'000;
 
 void write(ByteWriter& out, const Tenure& t) {
@@ -47,6 +47,11 @@ void read(BoundedReader& in, Duration& d) {
 void read_text(BoundedReader& in, std::string& text) {
   text = as_text(in.bytes(in.u8()));
 }
+bool read_flag(BoundedReader& in, bool& flag) {
+  const std::uint8_t raw = in.u8();
+  flag = raw == 1;
+  return raw <= 1;
+}
 bool read(BoundedReader& in, FourTuple& tuple) {
   Result<FourTuple> result = read_four_tuple(in);
   if (result) tuple = *result;
@@ -63,7 +68,8 @@ struct Writer {
     write(out, m.forwarder);
     write(out, m.flow);
     write(out, m.own_flow);
-    out.u8(m.granted ? kGrantedFlag : 0);
+    out.u8(static_cast<std::uint8_t>((m.granted ? kGrantedFlag : 0) |
+                                     (m.forwarded ? kForwardedFlag : 0)));
     write_four_tuple(out, m.tuple);
   }
   void operator()(const Ready& m) const { write(out, m.tenure); }
@@ -136,6 +142,7 @@ struct Writer {
   void operator()(const Prepare& m) const {
     write(out, m.tenure);
     write_four_tuple(out, m.tuple);
+    out.u8(m.kept ? 1 : 0);
     write_text(out, m.application);
   }
   void operator()(const Promise& m) const {
@@ -152,8 +159,9 @@ bool read(BoundedReader& in, State& m) {
   read(in, m.flow);
   read(in, m.own_flow);
   const std::uint8_t flags = in.u8();
-  if ((flags & ~kGrantedFlag) != 0) return false;
-  m.granted = flags != 0;
+  if ((flags & ~(kGrantedFlag | kForwardedFlag)) != 0) return false;
+  m.granted = (flags & kGrantedFlag) != 0;
+  m.forwarded = (flags & kForwardedFlag) != 0;
   return read(in, m.tuple);
 }
 bool read(BoundedReader& in, Ready& m) {
@@ -246,7 +254,7 @@ bool read(BoundedReader& in, OrderResult& m) {
 }
 bool read(BoundedReader& in, Prepare& m) {
   read(in, m.tenure);
-  if (!read(in, m.tuple)) return false;
+  if (!read(in, m.tuple) || !read_flag(in, m.kept)) return false;
   read_text(in, m.application);
   return true;
 }

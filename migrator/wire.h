@@ -5,7 +5,8 @@
 // clang-format off
 //   kind            head
 //   STATE           tenure(20) source(2) target(2) forwarder(2) flow(4) own_flow(4)
-//                   flags(1) four-tuple               + blob; flag 1: GRANT rides with it
+//                   flags(1) four-tuple               + blob; flag 1: GRANT rides with it,
+//                                                     flag 2: forwarded, no application has it
 //   READY           tenure(20)
 //   REFUSE          tenure(20) reason(text)           the target never activated it, and won't
 //   GRANT           tenure(20)
@@ -21,7 +22,8 @@
 //   ORDER           request(8) connection(16) target(2) timeout(8)
 //   ORDER_RESULT    request(8) outcome(1) tenure(20) source(2) target(2) blob_bytes(4)
 //                   stages(9*8) reason(text)          nanoseconds; all ones: never reached
-//   PREPARE         tenure(20) four-tuple application(text)
+//   PREPARE         tenure(20) four-tuple flags(1) application(text)
+//                                                     flag 1: it will be kept unbound
 //   PROMISE         tenure(20) reason(text)           empty: the target will take it
 // clang-format on
 //
@@ -67,8 +69,9 @@ struct State {
   NodeId source, target;
   NodeId forwarder;  // whose mapping changes and whose flow id it is; may be source or target
   FlowId flow;
-  FlowId own_flow;       // under which the source itself passes stragglers on; 0: it uses GUE
-  bool granted = false;  // GRANT rides with it: the target may go on at once
+  FlowId own_flow;         // under which the source itself passes stragglers on; 0: it uses GUE
+  bool granted = false;    // GRANT rides with it: the target may go on at once
+  bool forwarded = false;  // no application has it; the blob refers to its endpoint
   FourTuple tuple;
 };
 struct Ready {
@@ -136,7 +139,8 @@ struct OrderResult {
 struct Prepare {
   Tenure tenure;
   FourTuple tuple;
-  std::string application;  // empty: it moves unbound
+  bool kept = false;        // it needs nobody
+  std::string application;  // empty: unless it is kept, a classifier is needed
 };
 struct Promise {
   Tenure tenure;

@@ -18,6 +18,7 @@
 
 #include "base/address.h"
 #include "base/bytes.h"
+#include "base/connection_reference.h"
 #include "base/ids.h"
 #include "base/messages.h"
 #include "base/result.h"
@@ -70,6 +71,7 @@ class Connection {
   virtual const FourTuple& tuple() const = 0;
   virtual const std::string& service() const = 0;
   virtual TcpState state() const = 0;
+  virtual ConnectionReference reference() const = 0;
   virtual bool frozen() const = 0;
 
   // The name of the application that has it; empty while it is unbound or being classified.
@@ -117,12 +119,13 @@ class Connection {
   virtual Duration smoothed_rtt() const = 0;
 };
 
-// Who hears of new connections of a listener.
+// Who hears of new connections of a listener, or of unbound ones that came in from elsewhere. Both
+// calls are for connections that no application has.
 class AcceptHandler {
  public:
   virtual ~AcceptHandler() = default;
   virtual void on_syn_answered(Connection& /*connection*/) {}  // SYN_RCVD, unbound
-  virtual void on_established(Connection& connection) = 0;     // handshake complete, unbound
+  virtual void on_established(Connection& connection) = 0;     // handshake complete
 };
 
 // Who hears of every connection's beginning and end, bound or not. The handler's on_closed comes

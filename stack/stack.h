@@ -102,6 +102,8 @@ class Stack {
   // The connection a kFrozen verdict was about, or any other of this tuple.
   virtual Connection* find(const FourTuple& tuple) = 0;
   virtual Connection* find(const ConnectionId& id) = 0;
+  // The connection that the reference was made of, not merely one with the same name or tuple.
+  virtual Connection* find(const ConnectionReference& reference) = 0;
   virtual void for_each(const std::function<void(Connection&)>& visit) = 0;
   virtual ConnectionCounts counts() const = 0;
 
@@ -117,6 +119,11 @@ class Stack {
   // addresses is several listeners.
   virtual Result<void> listen(const Endpoint& local, std::string service,
                               AcceptHandler* handler) = 0;
+  // Whom a listener of `local` announces its connections to; null: none listens.
+  virtual AcceptHandler* acceptor(const Endpoint& local) = 0;
+  // Connections that were attached are announced to it (not owned) instead, once they are thawed
+  // and established, when no application has them.
+  virtual void set_arrival_handler(AcceptHandler* handler) = 0;
 
   // ---- migration ----
   virtual void set_migration_service(MigrationService* service) = 0;

@@ -72,9 +72,7 @@ bool StackImpl::deliver_one(TcpConnection& connection) {
 
   // After a reset or a time-out nothing else matters; after an orderly end all else comes first.
   const bool cut_off = events.closed && connection.reason_ != CloseReason::kFinished;
-  AcceptHandler* const acceptor = connection.listener_ != nullptr && connection.alive()
-                                      ? connection.listener_->handler
-                                      : nullptr;
+  AcceptHandler* const acceptor = connection.alive() ? acceptor_of(connection) : nullptr;
   ConnectionHandler* const handler = connection.handler_;
   if (!cut_off) {
     if (events.syn_answered) {
@@ -84,7 +82,9 @@ bool StackImpl::deliver_one(TcpConnection& connection) {
     }
     if (events.established) {
       events.established = false;
-      if (acceptor != nullptr && handler == nullptr) acceptor->on_established(connection);
+      if (acceptor != nullptr && connection.application().empty()) {
+        acceptor->on_established(connection);
+      }
       return true;
     }
     if (events.readable) {

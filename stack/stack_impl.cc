@@ -130,6 +130,26 @@ Result<void> StackImpl::listen(const Endpoint& local, std::string service, Accep
   return {};
 }
 
+// Both streams only ever move on from where the reference saw them.
+Connection* StackImpl::find(const ConnectionReference& reference) {
+  Connection* const found = table_.find(reference.connection);
+  if (found == nullptr || found->tuple() != reference.tuple) return nullptr;
+  const ConnectionReference now = found->reference();
+  const bool same =
+      now.send_next >= reference.send_next && now.receive_next >= reference.receive_next;
+  return same ? found : nullptr;
+}
+
+AcceptHandler* StackImpl::acceptor(const Endpoint& local) {
+  const Listener* const listener = listener_of(local);
+  return listener != nullptr ? listener->handler : nullptr;
+}
+
+AcceptHandler* StackImpl::acceptor_of(const TcpConnection& connection) const {
+  if (connection.arrived_ && arrivals_ != nullptr) return arrivals_;
+  return connection.listener_ != nullptr ? connection.listener_->handler : nullptr;
+}
+
 TcpConnection& StackImpl::make_connection(tcp_pcb* pcb, const FourTuple& tuple,
                                           const Tenure& tenure, const std::string* service) {
   auto* connection = new TcpConnection(*this, pcb, tuple, tenure, service);

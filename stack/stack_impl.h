@@ -34,6 +34,7 @@ class StackImpl final : public Stack {
   InputVerdict input(Frame& frame, Instant now) override;
   Connection* find(const FourTuple& tuple) override { return table_.find(tuple); }
   Connection* find(const ConnectionId& id) override { return table_.find(id); }
+  Connection* find(const ConnectionReference& reference) override;
   void for_each(const std::function<void(Connection&)>& visit) override;
   ConnectionCounts counts() const override;
 
@@ -45,6 +46,8 @@ class StackImpl final : public Stack {
 
   void set_migration_service(MigrationService* service) override { migration_ = service; }
   void set_observer(ConnectionObserver* observer) override { observer_ = observer; }
+  AcceptHandler* acceptor(const Endpoint& local) override;
+  void set_arrival_handler(AcceptHandler* handler) override { arrivals_ = handler; }
   FrozenConnection freeze(Connection& connection, Instant now) override;
   TcpSnapshot capture(const FrozenConnection& frozen, Instant now) const override;
   Result<FrozenConnection> attach(const TcpSnapshot& snapshot, const Tenure& tenure,
@@ -121,6 +124,7 @@ class StackImpl final : public Stack {
   void pcb_is_gone(TcpConnection& connection);
   void destroy(TcpConnection& connection);
   Listener* listener_of(const Endpoint& local);
+  AcceptHandler* acceptor_of(const TcpConnection& connection) const;
   const std::string* intern(std::string name);
 
   // ---- timers and events ----
@@ -168,6 +172,7 @@ class StackImpl final : public Stack {
 
   MigrationService* migration_ = nullptr;
   ConnectionObserver* observer_ = nullptr;
+  AcceptHandler* arrivals_ = nullptr;
   DropCounters drops_;
 };
 

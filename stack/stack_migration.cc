@@ -127,7 +127,9 @@ Result<FrozenConnection> StackImpl::attach(const TcpSnapshot& snapshot, const Te
                      .rtt_start = now_ - held - snapshot.timed_for});
   c.frozen_ = true;
   ++frozen_count_;
+  c.arrived_ = true;
   c.events_.opened = true;
+  c.events_.established = snapshot.state != TcpState::kSynReceived;
   queue_event(c);
   return grant(c);
 }

@@ -60,6 +60,11 @@ TcpState TcpConnection::state() const {
   return alive() ? to_state(pcb_->state) : last_state_;
 }
 
+ConnectionReference TcpConnection::reference() const {
+  if (!alive()) return {id_, tuple_, {}, {}};
+  return {id_, tuple_, SeqNum(pcb_->snd_nxt), SeqNum(pcb_->rcv_nxt)};
+}
+
 Duration TcpConnection::age() const {
   return stack_.now_ - opened_at_;
 }

@@ -65,6 +65,7 @@ class TcpConnection final : public Connection {
   const FourTuple& tuple() const override { return tuple_; }
   const std::string& service() const override { return *service_; }
   TcpState state() const override;
+  ConnectionReference reference() const override;
   bool frozen() const override { return frozen_; }
 
   const std::string& application() const override { return *application_; }
@@ -161,6 +162,7 @@ class TcpConnection final : public Connection {
   bool ack_owed_ : 1 = false;  // thawed: one ACK, unless a segment says it
   bool ack_soon_ : 1 = false;  // received more than a segment at once
   bool quarantined_ : 1 = false;
+  bool arrived_ : 1 = false;  // attached: it came in from elsewhere
 };
 
 }  // namespace migd

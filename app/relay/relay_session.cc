@@ -141,6 +141,7 @@ void RelaySession::ended(CloseReason reason) {
   switch (reason) {
     case CloseReason::kFinished:
     case CloseReason::kMigrated:
+    case CloseReason::kUnbound:
       break;
     case CloseReason::kPeerReset:
     case CloseReason::kLocalAbort:

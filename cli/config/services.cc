@@ -77,7 +77,14 @@ class ServiceReader {
   }
 
   void read_classify(TableReader& classify) {
-    classify.choice("on", kOptional, {"request"});
+    using On = ServiceOptions::On;
+    if (const auto on = classify.choice("on", kOptional, {"request", "syn", "call"})) {
+      service_.on = std::array{On::kRequest, On::kSyn, On::kCall}[*on];
+      if (service_.on != On::kRequest) {
+        for (const std::string_view key : {"protocol", "max_bytes", "timeout"})
+          classify.only_with(key, "on = \"request\"");
+      }
+    }
     if (classify.choice("protocol", kOptional, {"http", "none"}) == 1) {
       service_.protocol = ServiceOptions::Protocol::kNone;
     }
@@ -93,8 +100,10 @@ class ServiceReader {
     if (!is_name(name.value)) {
       table_.complain(name.place, "pool", expected_got(kNameExpected, name.value));
     }
-    Pool pool{name.value, {}};
-    table.choice("policy", kOptional, {"round-robin"});
+    Pool pool{name.value, {}, {}};
+    if (table.choice("policy", kOptional, {"round-robin", "least-loaded"}) == 1) {
+      pool.policy = Pool::Policy::kLeastLoaded;
+    }
     for (const auto& node : table.texts("nodes", kRequired, "an array of names of nodes")) {
       const std::optional<NodeId> id = host_called(table, node, "nodes");
       if (!id) continue;
@@ -144,7 +153,9 @@ class ServiceReader {
         table.complain(path->place, "path_prefix", expected_got(kPathExpected, path->value));
       }
     }
-    if (service_.protocol == ServiceOptions::Protocol::kNone) {
+    if (service_.on != ServiceOptions::On::kRequest) {
+      table.complain_here("expected no rules, for classify.on is not \"request\"");
+    } else if (service_.protocol == ServiceOptions::Protocol::kNone) {
       table.complain_here("expected no rules, for classify.protocol is \"none\"");
     } else if (!match.method && !match.host && !match.path_prefix) {
       table.complain_here("expected at least one of method, host and path_prefix");

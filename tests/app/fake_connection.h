@@ -75,6 +75,7 @@ class FakeConnection : public Connection {
 
   // ---- Connection ----
   const ConnectionId& id() const override { return id_; }
+  void set_id(const ConnectionId& id) { id_ = id; }
   Epoch epoch() const override { return epoch_; }
   void set_epoch(Epoch epoch) override { epoch_ = epoch; }
   const FourTuple& tuple() const override { return tuple_; }
@@ -83,6 +84,7 @@ class FakeConnection : public Connection {
     if (carried_.fin_sent) return carried_.peer_closed ? TcpState::kLastAck : TcpState::kFinWait2;
     return carried_.peer_closed ? TcpState::kCloseWait : TcpState::kEstablished;
   }
+  ConnectionReference reference() const override { return {id_, tuple_, {}, {}}; }
   bool frozen() const override { return frozen_; }
   const std::string& application() const override { return application_; }
   void bind(std::string application, ConnectionHandler* handler) override {

@@ -61,16 +61,36 @@ TEST(Messages, FinishedMigrationHasTheTimesThatAreKnown) {
 }
 
 TEST(Messages, EveryKindHasANameOfItsOwn) {
-  const Message all[] = {ConnectionOpened{},  ConnectionClassified{}, ConnectionBound{},
-                         ConnectionClosed{},  MigrationRequest{},     MigrationStageReached{},
-                         MigrationFinished{}, MigrationArrived{},     MappingRequest{},
-                         MappingInstalled{},  MappingRemoveRequest{}, PeerUp{},
-                         PeerDown{},          PeerLoadReported{}};
-  const char* const names[] = {
-      "connection_opened", "connection_classified",   "connection_bound",       "connection_closed",
-      "migration_request", "migration_stage_reached", "migration_finished",     "migration_arrived",
-      "mapping_request",   "mapping_installed",       "mapping_remove_request", "peer_up",
-      "peer_down",         "peer_load_reported"};
+  const Message all[] = {ConnectionOpened{},
+                         ConnectionClassified{},
+                         ConnectionBound{},
+                         ConnectionUnbound{},
+                         ConnectionClosed{},
+                         MigrationRequest{},
+                         MigrationStageReached{},
+                         MigrationFinished{},
+                         MigrationArrived{},
+                         MappingRequest{},
+                         MappingInstalled{},
+                         MappingRemoveRequest{},
+                         PeerUp{},
+                         PeerDown{},
+                         PeerLoadReported{}};
+  const char* const names[] = {"connection_opened",
+                               "connection_classified",
+                               "connection_bound",
+                               "connection_unbound",
+                               "connection_closed",
+                               "migration_request",
+                               "migration_stage_reached",
+                               "migration_finished",
+                               "migration_arrived",
+                               "mapping_request",
+                               "mapping_installed",
+                               "mapping_remove_request",
+                               "peer_up",
+                               "peer_down",
+                               "peer_load_reported"};
   static_assert(std::size(all) == std::variant_size_v<Message>);
   for (std::size_t i = 0; i < std::size(all); ++i) {
     EXPECT_EQ(name_of(all[i]), names[i]);

@@ -62,6 +62,7 @@ TEST(Config, PeersServicesAndApplications) {
   EXPECT_EQ(web.rules[0].application, "upload");
   ASSERT_EQ(web.pools.size(), 1u);
   EXPECT_EQ(web.pools[0].nodes, (std::vector{NodeId{1}, NodeId{2}}));
+  EXPECT_EQ(web.pools[0].policy, Pool::Policy::kRoundRobin);
 
   ASSERT_EQ(node.applications.size(), 2u);
   EXPECT_EQ(node.applications[0].kind, ApplicationKind::kFiles);

@@ -21,7 +21,7 @@ ServiceOptions web() {
   };
   service.default_target = NodeTarget{kSelf};
   service.default_application = "echo";
-  service.pools = {{"hosts", {kA, kB, kC}}};
+  service.pools = {{"hosts", {kA, kB, kC}, {}}};
   return service;
 }
 
@@ -79,7 +79,7 @@ struct ClassifierTest : ::testing::Test {
   }
   void expect_decided(std::string_view rule, NodeId target, std::string_view application) {
     ASSERT_EQ(classified.size(), 1u);
-    EXPECT_EQ(classified[0].connection, connection->id());
+    EXPECT_EQ(classified[0].endpoint.connection, connection->id());
     EXPECT_EQ(classified[0].rule, rule);
     EXPECT_EQ(classified[0].target, target);
     EXPECT_EQ(classified[0].application, application);
@@ -102,6 +102,74 @@ TEST_F(ClassifierTest, DecidesByTheFirstRuleThatMatches) {
   EXPECT_EQ(connection->application(), "");
   client_sends("PUT /up/x HTTP/1.1\r\nHost: api.example\r\n\r\n");
   expect_decided("upload", kA, "upload");
+}
+
+// ---- when ----
+
+TEST_F(ClassifierTest, AtTheSynForAnotherNode) {
+  ServiceOptions service = web();
+  service.on = ServiceOptions::On::kSyn;
+  service.default_target = NodeTarget{kB};
+  start(service).on_syn_answered(*connection);
+  settle();
+  expect_decided("default", kB, "echo");
+  EXPECT_EQ(connection->readable(), 0u);
+  classifier->on_established(*connection);  // meanwhile: nothing new
+  settle();
+  EXPECT_EQ(classified.size(), 1u);
+}
+
+TEST_F(ClassifierTest, AtTheSynForThisNodeAfterTheHandshake) {
+  ServiceOptions service = web();
+  service.on = ServiceOptions::On::kSyn;
+  start(service).on_syn_answered(*connection);
+  settle();
+  EXPECT_TRUE(classified.empty());
+  classifier->on_established(*connection);
+  settle();
+  expect_decided("default", kSelf, "echo");
+}
+
+TEST_F(ClassifierTest, AFloodOfSynsIsNoneOfMigrations) {
+  ServiceOptions service = web();
+  service.on = ServiceOptions::On::kSyn;
+  service.default_target = NodeTarget{kB};
+  start(service);
+  std::vector<std::unique_ptr<FakeConnection>> flood;
+  for (std::uint64_t i = 0; i < Classifier::kHalfOpenMax + 20; ++i) {
+    flood.push_back(std::make_unique<FakeConnection>());
+    flood.back()->set_id({kSelf, Boot{1}, 100 + i});
+    classifier->on_syn_answered(*flood.back());
+  }
+  settle();
+  EXPECT_EQ(classified.size(), Classifier::kHalfOpenMax);
+  classifier->on_established(*flood.back());  // its handshake is complete: chosen now
+  settle();
+  EXPECT_EQ(classified.size(), Classifier::kHalfOpenMax + 1);
+}
+
+TEST_F(ClassifierTest, ByCallItDecidesNothing) {
+  ServiceOptions service = web();
+  service.on = ServiceOptions::On::kCall;
+  start(service);
+  establish();
+  client_sends("PUT /up/x HTTP/1.1\r\nHost: api.example\r\n\r\n");
+  pass(service.placement_timeout - 1ms);
+  EXPECT_TRUE(classified.empty());
+  EXPECT_FALSE(connection->aborted());
+  pass(2ms);
+  EXPECT_TRUE(connection->aborted());
+}
+
+TEST_F(ClassifierTest, ByCallSomebodyBindsIt) {
+  ServiceOptions service = web();
+  service.on = ServiceOptions::On::kCall;
+  start(service);
+  establish();
+  bus.post(ConnectionBound{connection->id(), "echo", false});
+  settle();
+  pass(2 * service.placement_timeout);
+  EXPECT_FALSE(connection->aborted());
 }
 
 TEST_F(ClassifierTest, ConsumesNothing) {

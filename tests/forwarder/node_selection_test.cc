@@ -13,7 +13,7 @@ struct NodeSelectionTest : ::testing::Test {
   MessageBus bus;
   NodeHealth health{test::node_info(1), {test::node_info(2), test::node_info(3)}, bus};
   RoundRobin round_robin;
-  Pool pool{"web", {kA, kB, kC}};
+  Pool pool{"web", {kA, kB, kC}, {}};
 
   void tell(Message message) {
     bus.post(std::move(message));
@@ -77,10 +77,66 @@ TEST_F(NodeSelectionTest, EmptyPoolHasNone) {
 
 TEST_F(NodeSelectionTest, PoolsTurnOnTheirOwn) {
   tell(PeerUp{kB, Boot{1}});
-  Pool other{"api", {kA, kB}};
+  Pool other{"api", {kA, kB}, {}};
   EXPECT_EQ(next(), kA);
   EXPECT_EQ(round_robin.select(other, health, {}), kA);
   EXPECT_EQ(next(), kB);
+}
+
+// ---- by load ----
+
+struct LeastLoadedTest : NodeSelectionTest {
+  LeastLoadedTest() {
+    tell(PeerUp{kB, Boot{1}});
+    tell(PeerUp{kC, Boot{1}});
+  }
+  void report(NodeId node, std::uint32_t connections, std::uint16_t busy_permille = 0) {
+    tell(PeerLoadReported{node, {.connections = connections, .busy_permille = busy_permille}});
+  }
+  NodeId best(const std::vector<NodeId>& except = {}) {
+    return least_loaded.select(pool, health, except).value_or(NodeId{});
+  }
+  LeastLoaded least_loaded;
+};
+
+TEST_F(LeastLoadedTest, TheFewestConnections) {
+  health.set_own_load({.connections = 9});
+  report(kB, 7);
+  report(kC, 5);
+  EXPECT_EQ(best(), kC);
+  EXPECT_EQ(best({kC}), kB);
+}
+
+TEST_F(LeastLoadedTest, CountsWhatWasGivenSinceTheReport) {
+  health.set_own_load({.connections = 100});
+  report(kB, 10);
+  report(kC, 7);
+  std::map<NodeId, int> given;
+  for (int i = 0; i < 9; ++i)
+    ++given[best()];
+  EXPECT_EQ(given[kC], 6);
+  EXPECT_EQ(given[kB], 3);
+  report(kB, 13);
+  report(kC, 9);  // some have ended
+  EXPECT_EQ(best(), kC);
+}
+
+TEST_F(LeastLoadedTest, EqualOnesInTurn) {
+  std::map<NodeId, int> given;
+  for (int i = 0; i < 9; ++i)
+    ++given[best()];
+  EXPECT_EQ(given[kA], 3);
+  EXPECT_EQ(given[kB], 3);
+  EXPECT_EQ(given[kC], 3);
+}
+
+TEST_F(LeastLoadedTest, TheBusyAndTheDrainingComeLastOrNotAtAll) {
+  health.set_own_load({.connections = 50});
+  report(kB, 1, LeastLoaded::kBusyPermille);
+  tell(PeerLoadReported{kC, {.draining = true}});
+  EXPECT_EQ(best(), kA);
+  EXPECT_EQ(best({kA}), kB);
+  EXPECT_EQ(best({kA, kB}), NodeId{});
 }
 
 }  // namespace

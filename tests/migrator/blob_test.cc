@@ -25,6 +25,10 @@ TEST(Blob, EveryFieldSurvives) {
   EXPECT_EQ(decoded->service, blob.service);
   EXPECT_EQ(decoded->application, blob.application);
   EXPECT_EQ(decoded->application_state, blob.application_state);
+  EXPECT_EQ(decoded->forwarded->endpoint, blob.forwarded->endpoint);
+  EXPECT_EQ(decoded->forwarded->times, 3);
+  EXPECT_TRUE(decoded->forwarded->kept);
+  EXPECT_EQ(decoded->suspended, blob.suspended);
   EXPECT_EQ(decoded->past_moves.size(), blob.past_moves.size());
   EXPECT_EQ(to_text(decoded->tcp), to_text(blob.tcp));
 }

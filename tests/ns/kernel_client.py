@@ -1,10 +1,12 @@
 """Clients on the kernel's TCP, run in the lab's client namespace; each prints one line of JSON.
 
-  kernel_client.py echo   ADDRESS PORT LOCAL_PORT ROUNDS PAUSE_MS   ping-pong of ramp pieces
+  kernel_client.py echo   ADDRESS PORT LOCAL_PORT ROUNDS PAUSE_MS   ping-pong of ramp pieces: at
+                                                  least so many, and until standard input ends
   kernel_client.py bulk   ADDRESS PORT LOCAL_PORT BYTES             full-duplex ramp through echo
   kernel_client.py half   ADDRESS PORT LOCAL_PORT BYTES PAUSE_MS    sends all, FIN; reads slowly
   kernel_client.py source ADDRESS PORT LOCAL_PORT BYTES PAUSE_MS    reads the server's ramp
 """
+import itertools
 import json
 import select
 import socket
@@ -43,9 +45,13 @@ def receive_exactly(connection, size):
     return b"".join(parts)
 
 
+def told_to_end():
+    return bool(select.select([sys.stdin], [], [], 0)[0])
+
+
 def echo(connection, rounds, pause_ms):
     at, times = 0, []
-    for number in range(rounds):
+    for number in itertools.takewhile(lambda n: n < rounds or not told_to_end(), itertools.count()):
         size = 1 + (number * 37) % 1200
         began = time.monotonic()
         connection.sendall(ramp(size, at))

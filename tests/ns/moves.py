@@ -12,7 +12,8 @@ ECHO, SOURCE = 7, 19
 
 def start_client(lab, kind, address, port, local_port, *numbers):
     return lab.start("client", "/usr/bin/python3", "-B", CLIENT, kind, address, str(port),
-                     str(local_port), *map(str, numbers), stdout=subprocess.PIPE, text=True)
+                     str(local_port), *map(str, numbers), stdin=subprocess.PIPE,
+                     stdout=subprocess.PIPE, text=True)
 
 
 def finish(client, lab):

@@ -355,7 +355,7 @@ class MigdOrderResult(Packet):
 
 class MigdPrepare(Packet):
     name = "migd PREPARE"
-    fields_desc = [*_tenure(), *_four_tuple(), *_text("application")]
+    fields_desc = [*_tenure(), *_four_tuple(), ByteField("kept", 0), *_text("application")]
 
 
 class MigdPromise(Packet):
@@ -453,6 +453,27 @@ class MigdBlobMoves(Packet):
     fields_desc = [PacketListField("moves", [], MigdBlobMove)]
 
 
+class MigdBlobForwarded(Packet):
+    name = "migd blob: forwarded, of an unbound connection"
+    fields_desc = [ByteField("times", 1), ByteField("kept", 0), ShortField("node", 0),
+                   BitField("boot", 0, 48), LongField("counter", 0), XIntField("send_next", 0),
+                   XIntField("receive_next", 0), *_four_tuple()]
+
+
+class MigdBlobSuspended(Packet):
+    name = "migd blob: state of an application that has left"
+    fields_desc = [*_text("application"), FieldLenField("size", None, length_of="state", fmt="I"),
+                   StrLenField("state", b"", length_from=lambda packet: packet.size)]
+
+    def extract_padding(self, payload):
+        return b"", payload
+
+
+class MigdBlobSuspendedStates(Packet):
+    name = "migd blob: suspended states"
+    fields_desc = [PacketListField("states", [], MigdBlobSuspended)]
+
+
 class MigdBlobSection(Packet):
     """The value is the payload: bytes for 4 (to send), 5 (unread) and 8 (of the application)."""
     name = "migd blob: section"
@@ -469,7 +490,8 @@ class MigdBlobSection(Packet):
 
 
 for _number, _layer in {1: MigdBlobIdentity, 2: MigdBlobTuple, 3: MigdBlobTcp, 6: MigdBlobRanges,
-                        7: MigdBlobSackBlocks, 9: MigdBlobMoves}.items():
+                        7: MigdBlobSackBlocks, 9: MigdBlobMoves, 10: MigdBlobForwarded,
+                        11: MigdBlobSuspendedStates}.items():
     bind_layers(MigdBlobSection, _layer, type=_number)
 
 
@@ -480,13 +502,15 @@ class MigdBlob(Packet):
 
 
 def blob(identity, four_tuple, tcp, *, data=b"", unread=b"", ranges=(), sack=(), state=b"",
-         moves=()):
-    """A blob with every section, in the order in which they are written."""
+         moves=(), forwarded=None, suspended=()):
+    """A blob with every section that it has, in the order in which they are written."""
     values = [MigdBlobSection() / identity, MigdBlobSection() / four_tuple,
               MigdBlobSection() / tcp, MigdBlobSection(type=4) / data,
               MigdBlobSection(type=5) / unread,
               MigdBlobSection() / MigdBlobRanges(ranges=list(ranges)),
               MigdBlobSection() / MigdBlobSackBlocks(blocks=list(sack)),
               MigdBlobSection(type=8) / state,
+              MigdBlobSection() / forwarded if forwarded else MigdBlobSection(type=10),
+              MigdBlobSection() / MigdBlobSuspendedStates(states=list(suspended)),
               MigdBlobSection(flags=0) / MigdBlobMoves(moves=list(moves))]
     return MigdBlob(sections=values)

@@ -81,14 +81,16 @@ Endpoint SimCluster::vip(std::uint16_t port) const {
 }
 
 std::vector<ServiceOptions> SimCluster::services() const {
-  Pool pool{"all", {}};
+  Pool pool{"all", {}, options_.policy};
   for (int i = 1; i <= options_.hosts; ++i) {
     pool.nodes.push_back(NodeId{static_cast<std::uint16_t>(i + 1)});
   }
+  if (options_.hosts == 0) pool.nodes.push_back(NodeId{1});
   const auto service = [&](std::string name, std::uint16_t port) {
     ServiceOptions made;
     made.name = name;
     made.vips = {vip(port)};
+    made.on = options_.on;
     made.protocol = ServiceOptions::Protocol::kNone;
     made.default_target = PoolTarget{"all"};
     made.default_application = std::move(name);
@@ -96,6 +98,7 @@ std::vector<ServiceOptions> SimCluster::services() const {
     return made;
   };
   ServiceOptions http = service("http", kHttpPort);
+  http.on = ServiceOptions::On::kRequest;
   http.protocol = ServiceOptions::Protocol::kHttp;
   http.classify_timeout = 60s;  // bad paths may delay a request, but not change who serves it
   http.default_application = "files";
@@ -121,8 +124,9 @@ NodeOptions SimCluster::node_options(int index) const {
     node.id = NodeId{static_cast<std::uint16_t>(i + 1)};
     node.name = i == 0 ? "f1" : fmt::format("h{}", i);
     const bool front = i == 0;
-    node.roles = {
-        .forwarder = front, .classifier = front, .host = !front || options_.forwarder_is_host};
+    node.roles = {.forwarder = front,
+                  .classifier = front || options_.hosts_classify,
+                  .host = !front || options_.forwarder_is_host};
     node.tunnel_v4 = address(Family::kIpv4, 1, i + 1);
     node.tunnel_v6 = address(Family::kIpv6, 1, i + 1);
     return node;

@@ -25,7 +25,10 @@ struct ClusterOptions {
   std::uint64_t seed = 1;
   Family family = Family::kIpv4;
   int hosts = 2;
-  bool forwarder_is_host = false;  // all roles on every node
+  bool forwarder_is_host = false;
+  bool hosts_classify = false;
+  ServiceOptions::On on = ServiceOptions::On::kRequest;  // of echo, discard and source
+  Pool::Policy policy = Pool::Policy::kRoundRobin;
   SimLinkOptions link;
   PathOptions client_path{.delay = 2ms};    // between clients and nodes, each direction
   PathOptions fabric_path{.delay = 100us};  // between nodes

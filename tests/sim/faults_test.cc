@@ -340,7 +340,7 @@ TEST(Placement, PassesOverANodeThatIsDown) {
   });
 }
 
-TEST(Placement, NobodyElseMovesWhatTheClassifierHas) {
+TEST(Placement, WhatTheClassifierHasMovesOnlyToAnother) {
   SimCluster cluster(ClusterOptions{});
   cluster.start();
   SimClient& client = cluster.add_client(kHttpPort);
@@ -352,7 +352,7 @@ TEST(Placement, NobodyElseMovesWhatTheClassifierHas) {
   EXPECT_TRUE(cluster.migrate(client, cluster.machine("h2"),
                               [&](const MigrateReport& report) { reason = report.reason; }));
   cluster.world().run_until([&] { return client.finished(); }, cluster.world().now() + 20s);
-  EXPECT_EQ(reason, "unclassified");
+  EXPECT_EQ(reason, "no_classifier");
   EXPECT_TRUE(client.finished() && !client.failed()) << client.progress();
 }
 

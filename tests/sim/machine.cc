@@ -80,4 +80,9 @@ void SimMachine::shut_down() {
   crash();
 }
 
+void SimMachine::ask(MigrationRequest request) {
+  node_->bus().post(std::move(request));
+  node_->on_batch_end(loop_->now());
+}
+
 }  // namespace migd::sim

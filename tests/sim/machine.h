@@ -35,9 +35,10 @@ class SimMachine {
   SimMachine(SimLoop& world, SimNet& net, const NodeOptions& options, const SimLinkOptions& link,
              SimClock clock, std::uint64_t seed, MemoryFileStore& files, OnMessage on_message);
 
-  void start();      // CHECKs that the Node could be made
-  void crash();      // kill -9, or the power: nothing more is sent
-  void shut_down();  // SIGTERM
+  void start();                        // CHECKs that the Node could be made
+  void crash();                        // kill -9, or the power: nothing more is sent
+  void shut_down();                    // SIGTERM
+  void ask(MigrationRequest request);  // as somebody on this node may
   void pause() { loop_->pause(); }
   void resume() { loop_->resume(); }
 

@@ -37,7 +37,7 @@ class ShimTest : public ::testing::Test {
     EXPECT_EQ(migd::to_string(source.blockers(connection)), "");
     FrozenConnection frozen = source.freeze(connection, bed.now);
     const Tenure next{connection.id(), Epoch{connection.epoch().value + 1}};
-    const ConnectionBlob blob = source.compile(frozen, {}, next, NodeId{1}, bed.now);
+    const ConnectionBlob blob = *source.compile(frozen, {}, {}, next, NodeId{1}, bed.now);
     auto arrived = target.infuse(*decode_blob(encode_blob(blob)), {}, bed.now);
     if (!arrived) {
       source.thaw(std::move(frozen), bed.now);

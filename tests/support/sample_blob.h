@@ -24,6 +24,8 @@ inline ConnectionBlob sample_blob() {
   blob.service = "web";
   blob.application = "files";
   blob.application_state = ramp(33, 7);
+  static_cast<void>(blob.suspended.put("relay", ramp(5, 9)));
+  static_cast<void>(blob.suspended.put("upload", ramp(40, 11)));
   TcpSnapshot& t = blob.tcp;
   t.tuple = sample_tuple();
   t.state = TcpState::kCloseWait;
@@ -89,6 +91,8 @@ inline ConnectionBlob sample_blob() {
   t.bytes_out = 5'000'000'011;
   t.age = 90s;
   t.retransmitted_segments = 6;
+  blob.forwarded =
+      Forwarded{{blob.tenure.connection, t.tuple, t.send_next, t.receive_next}, 3, true};
   blob.past_moves = {{NodeId{1}, NodeId{10}, Epoch{2}, 5s}, {NodeId{10}, NodeId{11}, Epoch{3}, 1s}};
   return blob;
 }

@@ -21,7 +21,7 @@ inline std::vector<wire::Message> sample_messages() {
   finished.reason = "app_busy";
   finished.blob_bytes = 1234;
   finished.stage_at[static_cast<std::size_t>(Stage::kFrozen)] = Duration(55us);
-  return {State{kTenure, NodeId{1}, NodeId{2}, NodeId{4}, FlowId{0x01020304}, FlowId{9}, true,
+  return {State{kTenure, NodeId{1}, NodeId{2}, NodeId{4}, FlowId{0x01020304}, FlowId{9}, true, true,
                 sample_tuple()},
           Ready{kTenure},
           Refuse{kTenure, "tuple_in_use"},
@@ -37,7 +37,7 @@ inline std::vector<wire::Message> sample_messages() {
           Located{8, {{kTenure, true, NodeId{}}, {kTenure, false, NodeId{9}}}},
           Order{13, kTenure.connection, NodeId{2}, 5s},
           OrderResult{finished},
-          Prepare{kTenure, sample_tuple(), "files"},
+          Prepare{kTenure, sample_tuple(), true, "files"},
           Promise{kTenure, "application_unknown"}};
 }
 
