@@ -102,7 +102,8 @@ void fill_sending(const TcpSnapshot& s, std::uint16_t mss, tcp_pcb& pcb) {
   if (s.state != TcpState::kSynReceived) {  // less than a segment would never send one
     pcb.cwnd = std::max<std::uint32_t>(pcb.cwnd, mss);
   }
-  pcb.ssthresh = s.ssthresh;
+  // A recovery ends with this as the window (RFC 5681 3.1: never less than two segments).
+  pcb.ssthresh = std::max<std::uint32_t>(s.ssthresh, 2u * mss);
   pcb.bytes_acked = s.cwnd_bytes_acked;
   pcb.rto_end = s.recovery_end.value();
   pcb.rttest = s.timed ? 1 : 0;  // when it began, PcbTimers knows

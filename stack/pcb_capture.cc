@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "stack/ledger.h"  // its static_assert
+#include "stack/snapshot_rules.h"
 #include "stack/tcp_connection.h"
 
 namespace migd {
@@ -90,7 +91,9 @@ void capture_out_of_order(const tcp_pcb& pcb, TcpSnapshot& out) {
   }
   for (const tcp_sack_range& range : pcb.rcv_sacks) {
     if (range.left == range.right) break;
-    out.sack_blocks.push_back({SeqNum(range.left), SeqNum(range.right)});
+    // lwIP forgets the data behind a FIN that came later than the data, but not its block.
+    const TcpSnapshot::SackBlock block{SeqNum(range.left), SeqNum(range.right)};
+    if (holds(out, block)) out.sack_blocks.push_back(block);
   }
 }
 
@@ -120,7 +123,7 @@ void capture_congestion(const tcp_pcb& pcb, TcpSnapshot& out) {
   out.in_rto_recovery = (pcb.flags & TF_RTO) != 0 && SeqNum(pcb.lastack) < SeqNum(pcb.rto_end);
   if (out.in_rto_recovery) out.recovery_end = SeqNum(pcb.rto_end);
   out.persist_backoff = pcb.persist_backoff;
-  out.persist_probes = pcb.persist_probe;
+  if (pcb.persist_backoff > 0) out.persist_probes = pcb.persist_probe;
 }
 
 void capture_timers(const tcp_pcb& pcb, const PcbTimers& timers, Instant now, TcpSnapshot& out) {

@@ -88,6 +88,7 @@ void PcbTimers::after(const PcbMark& mark, tcp_pcb& pcb, Instant now, const Time
   if (pcb.state == TIME_WAIT) {
     if (pcb.tmr != 0) state_since_ = now;  // so says lwIP when the peer's FIN has come again
     pcb.tmr = 0;
+    pcb.persist_backoff = 0;  // what was probed for may have been acknowledged just now
     return;
   }
 

@@ -5,6 +5,7 @@
 namespace migd {
 
 void RttEstimator::sample(Duration round_trip) {
+  round_trip = std::min(round_trip, kRoundTripMax);
   if (!known_) {
     known_ = true;
     srtt_ = round_trip;

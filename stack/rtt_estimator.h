@@ -11,6 +11,7 @@ class RttEstimator {
  public:
   static constexpr Duration kInitialRto = 1s;
   static constexpr Duration kRtoMax = 60s;
+  static constexpr Duration kRoundTripMax = 120s;  // a longer one says no more than this
 
   void sample(Duration round_trip);
   void restore(Duration srtt, Duration rttvar);

@@ -13,9 +13,9 @@ namespace {
 constexpr std::uint8_t kScaleMax = 14;  // RFC 7323 2.3
 constexpr std::uint32_t kCwndMax = 1u << 30;
 constexpr Duration kRtoMin = 1ms;
-constexpr Duration kRoundTripMax = 120s;
 constexpr Duration kPast = 24h * 365 * 100;
 constexpr std::uint32_t kKeepaliveCountMax = 255;
+constexpr Duration kKeepaliveMin = 1ms;       // lwIP counts no less
 constexpr Duration kKeepaliveMax = 24h * 40;  // in milliseconds it fits 32 bits
 
 using State = TcpState;
@@ -145,18 +145,10 @@ Result<void> check_out_of_order(const TcpSnapshot& s) {
 
 // Each block must be held: what was acknowledged selectively is never asked for again.
 Result<void> check_sack_blocks(const TcpSnapshot& s) {
-  const auto held = [&](const TcpSnapshot::SackBlock& block) {
-    SeqNum at = block.left;
-    for (const TcpSnapshot::OutOfOrder& range : s.out_of_order) {
-      const SeqNum end = range.first + static_cast<std::uint32_t>(range.data.size());
-      if (range.first <= at && at < end) at = end;
-    }
-    return at >= block.right;
-  };
   for (const TcpSnapshot::SackBlock& block : s.sack_blocks) {
     if (auto ok = all_hold({
             {"a SACK block is not empty", block.left < block.right},
-            {"a SACK block names out-of-order data that is there", held(block)},
+            {"a SACK block names out-of-order data that is there", holds(s, block)},
         });
         !ok) {
       return ok;
@@ -194,9 +186,9 @@ Result<void> check_congestion_and_timers(const TcpSnapshot& s) {
   const bool waiting = !s.send_data.empty() || (s.fin_sequence && !fin_acknowledged(s));
   const bool probing = s.persist_backoff > 0;
   return all_hold({
-      {"the round trip is a duration", s.srtt >= Duration::zero() && s.srtt <= kRoundTripMax &&
-                                           s.rttvar >= Duration::zero() &&
-                                           s.rttvar <= kRoundTripMax},
+      {"the round trip is a duration",
+       s.srtt >= Duration::zero() && s.srtt <= RttEstimator::kRoundTripMax &&
+           s.rttvar >= Duration::zero() && s.rttvar <= RttEstimator::kRoundTripMax},
       {"a round trip is timed of what is in flight",
        !s.timed || (*s.timed >= s.send_unacknowledged && *s.timed < s.send_next)},
       {"the timing of a round trip began in the past", is_past(s.timed_for)},
@@ -222,8 +214,9 @@ Result<void> check_congestion_and_timers(const TcpSnapshot& s) {
       {"the keep-alive probes are counted in 8 bits",
        s.keepalive_count <= kKeepaliveCountMax &&
            (!s.keepalive || s.keepalive_probes_sent <= s.keepalive_count)},
-      {"keep-alive has a time and a count",
-       !s.keepalive || (s.keepalive_idle > Duration::zero() && s.keepalive_count > 0)},
+      {"keep-alive has times and a count",
+       !s.keepalive || (s.keepalive_idle >= kKeepaliveMin &&
+                        s.keepalive_interval >= kKeepaliveMin && s.keepalive_count > 0)},
       {"the idle time lies in the past", is_past(s.idle)},
       {"the time in the state lies in the past", is_past(s.time_in_state)},
       {"the age lies in the past", is_past(s.age)},
@@ -234,15 +227,15 @@ Result<void> check_congestion_and_timers(const TcpSnapshot& s) {
   });
 }
 
-// The SYN/ACK may have to be sent again, and what it said holds until its acknowledgment comes.
+// The SYN/ACK may have to be sent again, and what it said holds until its acknowledgment comes. It
+// says its window without scaling it; a challenge ACK (RFC 5961 3) may have announced more since.
 Result<void> check_handshake(const TcpSnapshot& s) {
   if (s.state != State::kSynReceived) return {};
-  const std::int32_t announced = s.announced_right_edge - s.receive_next;
   return all_hold({
       {"nothing is to be sent before the handshake is complete", s.send_data.empty()},
       {"nothing is unread before the handshake is complete", s.unread.empty()},
       {"out-of-order data is only there after the handshake", s.out_of_order.empty()},
-      {"a SYN/ACK announces a window without scaling it", announced >= 0 && announced <= 0xffff},
+      {"a SYN/ACK announces a window", s.announced_right_edge >= s.receive_next},
       {"the SYN/ACK has not been given up",
        s.retransmissions <= PcbTimers::kSynAckRetransmissionsMax},
   });
@@ -256,6 +249,15 @@ bool fin_sent(const TcpSnapshot& s) {
 
 bool fin_acknowledged(const TcpSnapshot& s) {
   return s.fin_sequence && s.send_unacknowledged == *s.fin_sequence + 1;
+}
+
+bool holds(const TcpSnapshot& s, const TcpSnapshot::SackBlock& block) {
+  SeqNum at = block.left;
+  for (const TcpSnapshot::OutOfOrder& range : s.out_of_order) {
+    const SeqNum end = range.first + static_cast<std::uint32_t>(range.data.size());
+    if (range.first <= at && at < end) at = end;
+  }
+  return at >= block.right;
 }
 
 Result<void> check_snapshot(const TcpSnapshot& snapshot) {

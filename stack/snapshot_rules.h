@@ -25,4 +25,7 @@ Result<void> check_snapshot(const TcpSnapshot& snapshot);
 bool fin_sent(const TcpSnapshot& snapshot);
 bool fin_acknowledged(const TcpSnapshot& snapshot);
 
+// Whether the out-of-order data that the block names is there.
+bool holds(const TcpSnapshot& snapshot, const TcpSnapshot::SackBlock& block);
+
 }  // namespace migd

@@ -192,6 +192,77 @@ TEST_F(MoveTest, SegmentsAreCutForTheLinkOfTheTarget) {
   EXPECT_EQ(bed.peer.received, all);
 }
 
+// A peer that ends its stream in front of bytes that it has sent: those are forgotten, and so is
+// their SACK block.
+TEST_F(MoveTest, DataBehindALateFinDoesNotTravel) {
+  bed.connect();
+  const SeqNum begin(bed.peer.options.iss + 1);
+  bed.give(bed.peer.data(ramp(1000), {.seq = begin + 5000}));
+  bed.give(bed.peer.fin(ramp(10), {.seq = begin + 1000}));
+  FrozenConnection frozen = bed.a.stack->freeze(*bed.find(), bed.now);
+  const TcpSnapshot snapshot = bed.a.stack->capture(frozen, bed.now);
+  bed.a.stack->thaw(std::move(frozen), bed.now);
+  EXPECT_EQ(snapshot.out_of_order.size(), 1u);
+  EXPECT_EQ(snapshot.sack_blocks.size(), 1u);
+  bed.move();
+}
+
+// Of a snapshot of another node: what has no meaning now must have none later either.
+TEST_F(MoveTest, AWindowThatIsNotProbedCountsNoProbes) {
+  bed.connect();
+  bed.write(ramp(100));
+  bed.peer.window = 0;
+  bed.give(bed.peer.ack());
+  bed.write(ramp(100, 100));
+  FrozenConnection frozen = bed.a.stack->freeze(*bed.find(), bed.now);
+  TcpSnapshot snapshot = bed.a.stack->capture(frozen, bed.now);
+  ASSERT_EQ(snapshot.persist_backoff, 1);
+  snapshot.persist_backoff = 0;
+  snapshot.persist_probes = 2;
+  auto attached =
+      bed.b.stack->attach(snapshot, {frozen.connection().id(), Epoch{2}}, "web", {}, bed.now);
+  ASSERT_TRUE(attached) << attached.error().text;
+  EXPECT_EQ(bed.b.stack->capture(*attached, bed.now).persist_probes, 0);
+  bed.b.stack->release(std::move(*attached), CloseReason::kMigrated);
+  bed.a.stack->thaw(std::move(frozen), bed.now);
+}
+
+// What was probed for is acknowledged: nothing is probed any more in TIME_WAIT.
+TEST_F(MoveTest, TimeWaitAfterAProbeMoves) {
+  bed.connect();
+  const SeqNum before = bed.peer.receive_next;
+  bed.shutdown_write();
+  bed.give(bed.peer.fin({}, {.ack = before}));
+  FrozenConnection frozen = bed.a.stack->freeze(*bed.find(), bed.now);
+  TcpSnapshot snapshot = bed.a.stack->capture(frozen, bed.now);
+  ASSERT_EQ(snapshot.state, TcpState::kClosing);
+  snapshot.persist_backoff = 1;
+  auto attached =
+      bed.b.stack->attach(snapshot, {frozen.connection().id(), Epoch{2}}, "web", {}, bed.now);
+  ASSERT_TRUE(attached) << attached.error().text;
+  bed.a.stack->release(std::move(frozen), CloseReason::kMigrated);
+  bed.owner = &bed.b;
+  bed.b.stack->thaw(std::move(*attached), bed.now);
+  bed.give(bed.peer.ack());
+  ASSERT_EQ(bed.state(), TcpState::kTimeWait);
+  bed.move();
+  EXPECT_EQ(bed.state(), TcpState::kTimeWait);
+}
+
+// A recovery ends with this as the window, and less than a segment would never send one.
+TEST_F(MoveTest, ATinySlowStartThresholdIsNotTaken) {
+  bed.connect();
+  FrozenConnection frozen = bed.a.stack->freeze(*bed.find(), bed.now);
+  TcpSnapshot snapshot = bed.a.stack->capture(frozen, bed.now);
+  snapshot.ssthresh = 1;
+  auto attached =
+      bed.b.stack->attach(snapshot, {frozen.connection().id(), Epoch{2}}, "web", {}, bed.now);
+  ASSERT_TRUE(attached) << attached.error().text;
+  EXPECT_GE(bed.b.stack->capture(*attached, bed.now).ssthresh, 2u * 1000);
+  bed.b.stack->release(std::move(*attached), CloseReason::kMigrated);
+  bed.a.stack->thaw(std::move(frozen), bed.now);
+}
+
 TEST_F(MoveTest, LimitsTravel) {
   StackOptions small = default_options();
   small.window = small.send_buffer = 20000;

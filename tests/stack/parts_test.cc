@@ -27,6 +27,17 @@ TEST(RttEstimatorTest, FollowsRfc6298) {
   EXPECT_EQ(rtt.srtt(), 110ms);
 }
 
+// What is captured must be what may come in: stack/snapshot_rules.h.
+TEST(RttEstimatorTest, RoundTripHasABound) {
+  RttEstimator rtt;
+  for (int i = 0; i < 3; ++i) {
+    rtt.sample(24h);
+    EXPECT_LE(rtt.srtt(), RttEstimator::kRoundTripMax);
+    EXPECT_LE(rtt.rttvar(), RttEstimator::kRoundTripMax);
+  }
+  EXPECT_EQ(rtt.srtt(), RttEstimator::kRoundTripMax);
+}
+
 TEST(RttEstimatorTest, TimeOutHasBounds) {
   RttEstimator rtt;
   for (int i = 0; i < 100; ++i)

@@ -250,6 +250,16 @@ TEST_P(ReceiveTest, OffloadedChecksumsAreNotVerified) {
   EXPECT_EQ(bed().app.received, ramp(100));
 }
 
+// A peer that says where its stream ends, and sends more all the same.
+TEST_P(ReceiveTest, AFinThatCameOutOfOrderEndsTheStream) {
+  bed().connect();
+  const SeqNum begin(bed().peer.options.iss + 1);
+  bed().give(bed().peer.fin(ramp(10, 1000), {.seq = begin + 1000}));
+  bed().give(bed().peer.data(ramp(1200), {.seq = begin}));
+  EXPECT_EQ(bed().app.received, ramp(1010));
+  EXPECT_EQ(bed().state(), TcpState::kCloseWait);
+}
+
 TEST_P(ReceiveTest, PacketsOfNobodyAreLeftWithTheCaller) {
   const auto left = [this](const Bytes& packet) {
     Frame frame = bed().owner->pool->copy_of(packet);

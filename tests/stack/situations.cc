@@ -33,6 +33,10 @@ std::vector<Situation> make() {
     bed.give(bed.peer.syn());
     bed.run_for(4s);
   });
+  add("SynReceivedChallenged", [](TestBed& bed) {  // the answer announces a scaled window
+    bed.give(bed.peer.syn());
+    bed.give(bed.peer.rst({.seq = bed.peer.send_next + 100}));
+  });
   add("Established", [](TestBed& bed) { bed.connect(); });
   add("EstablishedIdle", [](TestBed& bed) {
     bed.connect();

@@ -262,6 +262,16 @@ std::vector<Break> breaks() {
                  s.keepalive_count = 0;
                  s.keepalive_probes_sent = 0;
                }),
+      breaking("keep-alive has times",
+               [](TcpSnapshot& s) {
+                 s.keepalive = true;
+                 s.keepalive_idle = 1ms - 1ns;
+               }),
+      breaking("keep-alive has times",
+               [](TcpSnapshot& s) {
+                 s.keepalive = true;
+                 s.keepalive_interval = 0s;
+               }),
       breaking("idle time", [](TcpSnapshot& s) { s.idle = -1s; }),
       breaking("time in the state", [](TcpSnapshot& s) { s.time_in_state = Duration::min(); }),
       breaking("age lies", [](TcpSnapshot& s) { s.age = Duration::max(); }),
@@ -270,11 +280,11 @@ std::vector<Break> breaks() {
                  s.idle += 1s;
                  s.age = s.idle - 1ns;
                }),
-      breaking("without scaling it",
+      breaking("a SYN/ACK announces a window",
                [](TcpSnapshot& s) {
                  if (s.state != TcpState::kSynReceived) return false;
-                 s.announced_right_edge = s.receive_next + 0x10000;
-                 return s.receive_window_limit > 0x10000;
+                 s.announced_right_edge = s.receive_next - 1;
+                 return true;
                }),
       breaking("SYN/ACK has not been given up",
                [](TcpSnapshot& s) {
