@@ -111,11 +111,11 @@ Result<void> Node::build() {
   for (const ServiceOptions& service : options_.services) {
     migrator.vips.insert(migrator.vips.end(), service.vips.begin(), service.vips.end());
   }
-  migrator_ =
-      std::make_unique<Migrator>(std::move(migrator), channel_options(options_, boot_, link),
-                                 Migrator::Parts{*stack_, *applications_, *tunnel_, *lessor_, bus_,
-                                                 drops_, metrics_, services_.rng, *tunnel_, *this},
-                                 now);
+  migrator_ = std::make_unique<Migrator>(
+      std::move(migrator), channel_options(options_, boot_, link),
+      Migrator::Parts{*stack_, *applications_, *tunnel_, *lessor_, bus_, drops_, metrics_,
+                      services_.rng, *tunnel_, *this, services_.make_channel},
+      now);
   if (Result<void> listening = listen(); !listening) return listening;
   subscribe();
 

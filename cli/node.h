@@ -46,6 +46,7 @@ struct NodeServices {
   std::shared_ptr<FramePool> pool;
   std::function<std::int64_t()> unix_time;  // seconds since 1970, for HTTP's Date; may be empty
   std::function<Duration()> processor_time = {};  // of this process so far; may be empty
+  ChannelFactory make_channel = Channel::create;
 };
 
 class Node : public FrameSink, public AdminService, private LoadSource {

@@ -25,8 +25,8 @@ Migrator::Migrator(MigratorOptions options, const ChannelOptions& channel_option
       load_(parts.load),
       metrics_(parts.metrics),
       shim_(parts.stack, parts.applications),
-      channel_(
-          Channel::create(channel_options, parts.datagrams, *this, parts.rng, parts.metrics, now)),
+      channel_(parts.make_channel(channel_options, parts.datagrams, *this, parts.rng, parts.metrics,
+                                  now)),
       driver_(std::make_unique<IntermediateDriver>(parts.stack, parts.tunnel, *channel_,
                                                    parts.drops, parts.metrics,
                                                    random_key(parts.rng), now)),

@@ -45,6 +45,7 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
     Rng& rng;
     DatagramSender& datagrams;
     LoadSource& load;
+    ChannelFactory make_channel = Channel::create;
   };
   Migrator(MigratorOptions options, const ChannelOptions& channel_options, Parts parts,
            Instant now);

@@ -10,6 +10,7 @@
 //   (reassembly.h). engine.h ties this together; refusal.h names everything that is not taken.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -96,5 +97,9 @@ class Channel : public DatagramReceiver {
   virtual Instant next_deadline() const = 0;
   virtual void on_deadline(Instant now) = 0;
 };
+
+// How a node comes by its channel: Channel::create, or a test's own in its place.
+using ChannelFactory = std::function<std::unique_ptr<Channel>(
+    const ChannelOptions&, DatagramSender&, ChannelHandler&, Rng&, Metrics&, Instant)>;
 
 }  // namespace migd
