@@ -16,3 +16,6 @@ if(MIGD_SANITIZE)
                       -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 endif()
+if(MIGD_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)  # coverage; tests/fuzz links the driver
+endif()

@@ -116,7 +116,7 @@ def test_failed_download_says_so(tmp_path, stubs):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["--preset", "fast"], "bootstrap: unknown preset: fast (release, dev or asan)"),
+    (["--preset", "fast"], "bootstrap: unknown preset: fast (release, dev, asan or fuzz)"),
     (["--nonsense"], "bootstrap: unknown argument: --nonsense"),
 ])
 def test_bad_usage(arguments, message):
