@@ -111,7 +111,7 @@ class Forgery {
         s.cwnd = 1 + any() % 3000;
         break;
       case 9:
-        s.send_lost = any() % (s.send_in_flight + 1);
+        s.send_lost = static_cast<std::uint32_t>(any() % (std::uint64_t{s.send_in_flight} + 1));
         break;
       case 10:
         s.send_data.resize(s.send_data.size() + any() % 3000);
