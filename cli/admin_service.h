@@ -43,6 +43,7 @@ struct StatusReport {
   NodeId id;
   Boot boot;
   Roles roles;
+  bool draining = false;  // it takes no new connections
   Duration uptime{};
   std::string link;               // "tun migd0"
   std::uint32_t connections = 0;  // of this node's stack

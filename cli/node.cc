@@ -246,7 +246,13 @@ void Node::shut_down() {
 }
 
 PeerLoad Node::load() {
-  return {stack_->counts().total, load_meter_.busy_permille(services_.loop.now()), false};
+  return {stack_->counts().total, load_meter_.busy_permille(services_.loop.now()),
+          migrator_->draining()};
+}
+
+void Node::set_draining(bool draining) {
+  migrator_->set_draining(draining);
+  health_->set_own_load(load());
 }
 
 // ---- AdminService ----
@@ -274,6 +280,7 @@ StatusReport Node::status() {
   report.id = options_.self.id;
   report.boot = boot_;
   report.roles = options_.self.roles;
+  report.draining = migrator_->draining();
   report.uptime = services_.loop.now() - started_;
   report.link = services_.link.description();
   report.connections = counts.total;

@@ -67,6 +67,9 @@ class Node : public FrameSink, public AdminService, private LoadSource {
   void subscribe_events(std::function<void(const Message&, Instant)> on_event) override;
   std::string metrics_text() override;
 
+  // Draining: the others choose it for nothing new. Its own connections go on.
+  void set_draining(bool draining);
+
   // Ends the node: its own connections are reset, those that moved away, or are just moving, never.
   void shut_down();
 

@@ -42,6 +42,7 @@ struct MigratorEnvironment {
   Metrics& metrics;
   std::unordered_map<ConnectionId, ConnectionRecord> records;
   std::map<NodeId, std::unordered_set<ConnectionId>> unannounced{};  // by forwarder
+  bool draining = false;  // this node gives its connections away, and takes none
 
   // Sends one protocol message; false when there is no session or no room (its loss is then dealt
   // with like the loss of the peer).

@@ -59,6 +59,10 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
   Blockers blockers(const Connection& connection) const { return shim_.blockers(connection); }
   const ConnectionRecord* record(const ConnectionId& connection) const;
 
+  // A draining node refuses what wants to come to it; its own go on until somebody moves them.
+  bool draining() const { return env_->draining; }
+  void set_draining(bool draining) { env_->draining = draining; }
+
   Instant next_deadline() const;
   void on_deadline(Instant now);
   // The composition root calls set_time() before the bus is dispatched, whose messages carry none,

@@ -117,7 +117,7 @@ std::string TargetHalf::fence(const Tenure& tenure, const FourTuple& tuple) cons
     return "tuple_in_use";
   }
   if (!is_vip(env_.options.vips, tuple.local)) return "address_not_ours";
-  return "";
+  return env_.draining ? "target_draining" : "";
 }
 
 Result<ConnectionBlob> TargetHalf::open(const wire::State& head, ByteView bytes) const {

@@ -128,6 +128,7 @@ std::string to_json(const StatusReport& report) {
                {"version", kVersion},
                {"boot", report.boot.value},
                {"roles", json_of(report.roles)},
+               {"state", report.draining ? "draining" : "ready"},
                {"uptime_us", to_microseconds(report.uptime)},
                {"link", report.link},
                {"connections", report.connections},

@@ -102,8 +102,8 @@ Result<std::string> render_status(std::string_view json) {
   if (!status) return tl::unexpected(status.error());
   const Json& s = *status;
   const Json& moved = s.contains("migrations") ? s["migrations"] : s;
-  std::string out = fmt::format("{} (id {}): {}, {}, up {}\n", text(s, "node"), text(s, "id"),
-                                joined(items(s, "roles")), text(s, "link"),
+  std::string out = fmt::format("{} (id {}), {}: {}, {}, up {}\n", text(s, "node"), text(s, "id"),
+                                text(s, "state"), joined(items(s, "roles")), text(s, "link"),
                                 human_duration(duration(s, "uptime_us")));
   out += fmt::format("connections: {} ({} half open, {} frozen); mappings: {}; drops: {}\n",
                      text(s, "connections"), text(s, "half_open"), text(s, "frozen"),

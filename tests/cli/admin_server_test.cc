@@ -71,6 +71,7 @@ TEST_F(AdminServerTest, Status) {
   const json status = json::parse(body_of(ask(get("/v1/status"))));
   EXPECT_EQ(status["node"], "a");
   EXPECT_EQ(status["roles"], json::array({"host"}));
+  EXPECT_EQ(status["state"], "ready");
   EXPECT_EQ(status["uptime_us"], 3'000'000);
   EXPECT_EQ(status["peers"][0]["round_trip_us"], 250);
   EXPECT_EQ(status["peers"][0]["connections"], 7);

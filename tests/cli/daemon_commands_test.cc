@@ -45,7 +45,7 @@ TEST_F(DaemonCommands, Status) {
     service_.report.services = {{"web", {*Endpoint::parse("10.77.100.1:80")}}};
   });
   EXPECT_EQ(migd({"status"}).out,
-            "a (id 1): forwarder,host, tun migd0, up 4m10s\n"
+            "a (id 1), ready: forwarder,host, tun migd0, up 4m10s\n"
             "connections: 5 (0 half open, 0 frozen); mappings: 0; drops: 0\n"
             "migrations: 20 completed, 0 refused, 0 aborted, 0 arrived\n"
             "\n"
