@@ -8,7 +8,9 @@
 namespace migd {
 namespace {
 
-constexpr std::size_t kFreeMax = 512;  // buffers of a class kept for reuse
+// Buffers of a class kept for reuse: what many connections at once have needed is given back.
+constexpr std::size_t kFreeSmallMax = 512;
+constexpr std::size_t kFreeLargeMax = 32;  // 2 MiB
 
 std::uint32_t capacity_for(std::size_t size) {
   const std::size_t needed = size + Frame::kHeadroom;
@@ -93,7 +95,7 @@ Frame FramePool::copy_of(ByteView bytes) {
 
 void FramePool::give_back(std::uint8_t* buffer, std::uint32_t capacity) {
   auto& free = capacity == kSmall ? free_small_ : free_large_;
-  if (free.size() < kFreeMax) {
+  if (free.size() < (capacity == kSmall ? kFreeSmallMax : kFreeLargeMax)) {
     free.push_back(buffer);
   } else {
     delete[] buffer;

@@ -65,7 +65,7 @@ void put_tenure(Fields& out, const Tenure& tenure) {
 std::string_view time_key_of(Stage stage) {
   switch (stage) {
     case Stage::kPrepared:
-      return "prepared";
+      return "prepared_us";
     case Stage::kRequested:
       return "requested_us";
     case Stage::kFrozen:
@@ -121,7 +121,8 @@ void put_all(Fields& out, const MigrationRequest& m) {
   if (!m.application.empty()) put(out, "application", m.application);
   if (m.unbound) put(out, "unbound", m.unbound);
   if (m.expected_epoch) put(out, "expected_epoch", *m.expected_epoch);
-  put(out, "timeout_us", m.timeout);
+  put(out, "timeout_us", m.terms.timeout);
+  if (m.terms.mode != MigrationMode::kNow) put(out, "mode", to_string(m.terms.mode));
   put(out, "asked_by", m.asked_by);
 }
 void put_all(Fields& out, const MigrationStageReached& m) {
@@ -227,6 +228,25 @@ std::string_view to_string(Stage stage) {
   std::string_view key = time_key_of(stage);
   key.remove_suffix(std::string_view("_us").size());
   return key;
+}
+
+std::string_view to_string(MigrationMode mode) {
+  switch (mode) {
+    case MigrationMode::kNow:
+      return "now";
+    case MigrationMode::kDrain:
+      return "drain";
+    case MigrationMode::kHold:
+      return "hold";
+  }
+  check_failed("MigrationMode is known", __FILE__, __LINE__);
+}
+
+std::optional<MigrationMode> parse_migration_mode(std::string_view text) {
+  for (const auto mode : {MigrationMode::kNow, MigrationMode::kDrain, MigrationMode::kHold}) {
+    if (text == to_string(mode)) return mode;
+  }
+  return std::nullopt;
 }
 
 std::string_view to_string(MigrationOutcome outcome) {

@@ -90,6 +90,22 @@ enum class MigrationOutcome : std::uint8_t {
 };
 std::string_view to_string(MigrationOutcome outcome);
 
+// How a connection that shall move is treated until it is frozen.
+enum class MigrationMode : std::uint8_t {
+  kNow,    // goes on, or settles for some milliseconds
+  kDrain,  // writes nothing more, and is frozen when the client has acknowledged everything
+  kHold,   // neither reads nor writes until the target has promised, however long that takes: the
+           // client is held by the window, which closes
+};
+std::string_view to_string(MigrationMode mode);
+std::optional<MigrationMode> parse_migration_mode(std::string_view text);
+
+// What the asker grants a move.
+struct MoveTerms {
+  Duration timeout = 5s;
+  MigrationMode mode = MigrationMode::kNow;
+};
+
 // Somebody wants a connection to move: the classifier, the application, the operator, a policy.
 struct MigrationRequest {
   std::uint64_t request = 0;  // 0, or a number the asker will recognise in MigrationFinished
@@ -99,8 +115,8 @@ struct MigrationRequest {
   std::string application;
   bool unbound = false;  // without an application: it shall be kept until somebody binds it
   std::optional<Epoch> expected_epoch;
-  Duration timeout = 5s;
-  std::string asked_by;  // "classifier", "application", "operator"
+  MoveTerms terms;
+  std::string asked_by;  // "classifier", "application", "operator", "drain"
 };
 
 struct MigrationStageReached {

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "forwarder/options.h"
+#include "migrator/drain.h"
 
 namespace migd {
 
@@ -93,6 +94,13 @@ struct MigrateReport {
   std::vector<StageTime> stages;
 };
 
+// Gives all connections of the node away.
+struct DrainWish {
+  std::vector<std::string> targets;  // nodes by name; none: those that serve the same
+  std::uint32_t per_second = 0;      // moves; 0: as fast as they go
+  Duration timeout{};
+};
+
 class AdminService {
  public:
   virtual ~AdminService() = default;
@@ -105,8 +113,14 @@ class AdminService {
   // on to the owner. Errors: kNotFound (connection or node), kInvalidArgument (no such thing as an
   // id), kRefused (also an ambiguous prefix, or a named blocker), kUnavailable, kBusy, kDeadline.
   // `done` is called exactly once, perhaps before migrate() returns.
-  virtual void migrate(std::string id_or_prefix, std::string node_name, Duration timeout,
+  virtual void migrate(std::string id_or_prefix, std::string node_name, MoveTerms terms,
                        std::function<void(MigrateReport)> done) = 0;
+
+  // From here on the node takes no new connections, and moves its own away; again replaces the
+  // terms. kNotFound: a node. stop_drain() ends both.
+  virtual Result<void> start_drain(const DrainWish& wish) = 0;
+  virtual void stop_drain() = 0;
+  virtual DrainReport drain_report() = 0;
 
   // Calls `on_event` for each message of the bus, for the life of the service.
   virtual void subscribe_events(std::function<void(const Message&, Instant)> on_event) = 0;

@@ -118,10 +118,38 @@ class CommandLine {
         ->disable_flag_override();
     migrate
         ->add_option_function<std::string>(
-            "--timeout", [this](const std::string& text) { set_timeout(text); },
+            "--mode", [this](const std::string& text) { set_mode(text); },
+            "now; drain: first let the client acknowledge all; hold: until the target is there")
+        ->type_name("MODE");
+    migrate
+        ->add_option_function<std::string>(
+            "--timeout",
+            [this](const std::string& text) {
+              migrate_.timeout = timeout_of(text, kMigrateTimeoutMax);
+            },
             "Give up after this long, e.g. 500ms or 5s")
         ->type_name("DURATION");
     add_json(migrate, daemon_.json);
+
+    auto* drain = add("drain", "Move all connections away, and take no new ones",
+                      [this] { return drain_command(daemon_, drain_, console_); });
+    drain->add_option("--to", drain_.to, "Only to these nodes")->type_name("NODE");
+    drain->add_option("--rate", drain_.rate, "Moves a second, at most")
+        ->type_name("N")
+        ->check(CLI::Range(1u, kDrainRateMax));
+    drain->add_flag("--wait", drain_.wait, "Return when nothing is left, or the time is over")
+        ->disable_flag_override();
+    drain
+        ->add_option_function<std::string>(
+            "--timeout",
+            [this](const std::string& text) {
+              drain_.timeout = timeout_of(text, kDrainTimeoutMax);
+            },
+            "Leave what has not moved after this long (default: 1m)")
+        ->type_name("DURATION");
+    drain->add_flag("--stop", drain_.stop, "Move nothing more, and take new connections again")
+        ->disable_flag_override();
+    add_json(drain, daemon_.json);
 
     auto* events = add("events", "Print what happens, as it happens",
                        [this] { return events_command(daemon_, events_, console_); });
@@ -139,15 +167,20 @@ class CommandLine {
     add_json(metrics, daemon_.json);
   }
 
-  void set_timeout(const std::string& text) {
-    migrate_.timeout = parse_duration(text);
-    if (migrate_.timeout && *migrate_.timeout >= kMigrateTimeoutMin &&
-        *migrate_.timeout <= kMigrateTimeoutMax) {
-      return;
+  void set_mode(const std::string& text) {
+    const auto mode = parse_migration_mode(text);
+    if (!mode) {
+      throw CLI::ValidationError("--mode", "expected now, drain or hold, got '" + text + "'");
     }
-    throw CLI::ValidationError(
-        "--timeout", "expected a duration from " + format_duration(kMigrateTimeoutMin) + " to " +
-                         format_duration(kMigrateTimeoutMax) + ", got '" + text + "'");
+    migrate_.mode = *mode;
+  }
+
+  static Duration timeout_of(const std::string& text, Duration most) {
+    const auto timeout = parse_duration(text);
+    if (timeout && *timeout >= kMigrateTimeoutMin && *timeout <= most) return *timeout;
+    throw CLI::ValidationError("--timeout", "expected a duration from " +
+                                                format_duration(kMigrateTimeoutMin) + " to " +
+                                                format_duration(most) + ", got '" + text + "'");
   }
 
   std::string what_is_wrong(const CLI::ParseError& error) {
@@ -182,6 +215,7 @@ class CommandLine {
   DaemonOptions daemon_;
   ConnsFilter filter_;
   MigrateOptions migrate_;
+  DrainOptions drain_;
   EventsOptions events_;
   bool json_ = false;
   bool follow_ = true;

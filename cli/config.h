@@ -46,7 +46,10 @@ struct LogConfig {
 };
 
 inline constexpr Duration kMigrateTimeoutMin = 10ms;
-inline constexpr Duration kMigrateTimeoutMax = 10min;
+inline constexpr Duration kMigrateTimeoutMax = 1h;
+inline constexpr Duration kDrainTimeout = 1min;  // unless the command says another
+inline constexpr Duration kDrainTimeoutMax = 24h;
+inline constexpr std::uint32_t kDrainRateMax = 1'000'000;  // moves a second
 
 struct Config {
   NodeOptions node;  // secret_keys is empty when no key file is named, which needs no peers

@@ -116,6 +116,8 @@ Result<void> Node::build() {
       Migrator::Parts{*stack_, *applications_, *tunnel_, *lessor_, bus_, drops_, metrics_,
                       services_.rng, *tunnel_, *this, services_.make_channel},
       now);
+  drain_ = std::make_unique<Drain>(
+      Drain::Parts{options_.self.id, options_.services, *stack_, *migrator_, *health_, bus_}, now);
   if (Result<void> listening = listen(); !listening) return listening;
   subscribe();
 
@@ -208,6 +210,7 @@ void Node::settle(Instant now) {
     for (const auto& classifier : classifiers_)
       classifier->on_deadline(now);
     migrator_->poll(now);
+    drain_->poll(now);
     if (bus_.empty()) break;
     bus_.dispatch();
   }
@@ -218,8 +221,8 @@ void Node::settle(Instant now) {
 // ---- time ----
 
 void Node::arm_timer() {
-  Instant next =
-      std::min({stack_->next_deadline(), migrator_->next_deadline(), forwarder_->next_deadline()});
+  Instant next = std::min({stack_->next_deadline(), migrator_->next_deadline(),
+                           drain_->next_deadline(), forwarder_->next_deadline()});
   for (const auto& classifier : classifiers_)
     next = std::min(next, classifier->next_deadline());
   if (next == kNever) {
@@ -322,7 +325,7 @@ std::vector<ConnectionRow> Node::connections() {
     row.readable = c.readable();
     row.unsent = c.unsent();
     row.unacknowledged = c.unacknowledged();
-    row.blockers = to_string(migrator_->blockers(c));
+    row.blockers = migrator_->blockers(c).to_string();
     row.rtt = c.smoothed_rtt();
     rows.push_back(std::move(row));
   });
@@ -340,7 +343,7 @@ std::vector<ConnectionRow> Node::connections() {
   return rows;
 }
 
-void Node::migrate(std::string id_or_prefix, std::string node_name, Duration timeout,
+void Node::migrate(std::string id_or_prefix, std::string node_name, MoveTerms terms,
                    std::function<void(MigrateReport)> done) {
   const Result<NodeId> target = node_called(node_name);
   if (!target) {
@@ -349,10 +352,32 @@ void Node::migrate(std::string id_or_prefix, std::string node_name, Duration tim
   }
   const Instant now = services_.loop.now();
   migrator_->desk().migrate(
-      id_or_prefix, *target, timeout,
+      id_or_prefix, *target, terms,
       [this, done = std::move(done)](Result<MigrationFinished> result) { done(report_of(result)); },
       now);
   settle(now);
+}
+
+Result<void> Node::start_drain(const DrainWish& wish) {
+  DrainTerms terms{{}, wish.per_second, wish.timeout};
+  for (const std::string& name : wish.targets) {
+    const Result<NodeId> target = node_called(name);
+    if (!target) return tl::unexpected(target.error());
+    if (*target == options_.self.id) {
+      return fail(ErrorCode::kInvalidArgument, "'" + name + "' is the node that shall be drained");
+    }
+    terms.targets.push_back(*target);
+  }
+  const Instant now = services_.loop.now();
+  set_draining(true);
+  drain_->start(std::move(terms), now);
+  settle(now);
+  return {};
+}
+
+void Node::stop_drain() {
+  drain_->stop(services_.loop.now());
+  set_draining(false);
 }
 
 MigrateReport Node::report_of(const Result<MigrationFinished>& result) const {

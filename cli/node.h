@@ -30,6 +30,7 @@
 #include "cli/node_streams.h"
 #include "forwarder/classifier.h"
 #include "forwarder/forwarder.h"
+#include "migrator/drain.h"
 #include "migrator/migrator.h"
 #include "stack/stack.h"
 
@@ -62,8 +63,11 @@ class Node : public FrameSink, public AdminService, private LoadSource {
   // AdminService
   StatusReport status() override;
   std::vector<ConnectionRow> connections() override;
-  void migrate(std::string id_or_prefix, std::string node_name, Duration timeout,
+  void migrate(std::string id_or_prefix, std::string node_name, MoveTerms terms,
                std::function<void(MigrateReport)> done) override;
+  Result<void> start_drain(const DrainWish& wish) override;
+  void stop_drain() override;
+  DrainReport drain_report() override { return drain_->report(); }
   void subscribe_events(std::function<void(const Message&, Instant)> on_event) override;
   std::string metrics_text() override;
 
@@ -80,6 +84,7 @@ class Node : public FrameSink, public AdminService, private LoadSource {
   Forwarder& forwarder() { return *forwarder_; }
   const DropCounters& drops() const { return drops_; }
   const NodeOptions& options() const { return options_; }
+  const MigrationCounts& migrations() const { return migrations_; }
 
  private:
   // What the engines send goes to the device at once.
@@ -127,6 +132,7 @@ class Node : public FrameSink, public AdminService, private LoadSource {
   std::unique_ptr<NodeStreams> streams_;
   std::unique_ptr<ApplicationRegistry> applications_;
   std::unique_ptr<Migrator> migrator_;
+  std::unique_ptr<Drain> drain_;
   std::unique_ptr<Timer> timer_;
   std::vector<std::function<void(const Message&, Instant)>> event_observers_;
 };

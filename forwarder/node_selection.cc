@@ -46,4 +46,39 @@ std::optional<NodeId> LeastLoaded::select(const Pool& pool, const NodeHealth& he
   return best;
 }
 
+namespace {
+
+std::vector<NodeId> nodes_of(const ServiceOptions& service, const RuleTarget& target) {
+  if (const auto* node = std::get_if<NodeTarget>(&target)) return {node->node};
+  for (const Pool& pool : service.pools) {
+    if (pool.name == std::get<PoolTarget>(target).pool) return pool.nodes;
+  }
+  return {};
+}
+
+bool contains(const std::vector<NodeId>& nodes, NodeId node) {
+  return std::find(nodes.begin(), nodes.end(), node) != nodes.end();
+}
+
+}  // namespace
+
+std::vector<NodeId> nodes_beside(const ServiceOptions& service, std::string_view application,
+                                 NodeId self) {
+  std::vector<NodeId> of_self, of_others;
+  const auto add = [&](const RuleTarget& target, const std::string& serves) {
+    if (!application.empty() && serves != application) return;
+    const std::vector<NodeId> nodes = nodes_of(service, target);
+    std::vector<NodeId>& group = contains(nodes, self) ? of_self : of_others;
+    for (const NodeId node : nodes) {
+      if (!contains(group, node)) group.push_back(node);
+    }
+  };
+  for (const ServiceRule& rule : service.rules)
+    add(rule.target, rule.application);
+  add(service.default_target, service.default_application);
+  std::vector<NodeId>& beside = of_self.empty() ? of_others : of_self;
+  std::erase(beside, self);
+  return beside;
+}
+
 }  // namespace migd

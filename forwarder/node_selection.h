@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.h"
@@ -49,5 +50,12 @@ class LeastLoaded : public Selection {
   std::map<NodeId, Given> given_;
   std::size_t turn_ = 0;
 };
+
+// Where else connections of `self` with that application may live: the other nodes of the targets
+// of the service's rules, the default one included, that name the application. If such targets
+// contain `self`, only those count: one of their rules has brought the connection there. Without
+// an application all rules count.
+std::vector<NodeId> nodes_beside(const ServiceOptions& service, std::string_view application,
+                                 NodeId self);
 
 }  // namespace migd

@@ -57,6 +57,10 @@ struct MigratorEnvironment {
   bool announce_owner(const FourTuple& tuple, const Tenure& tenure, NodeId forwarder, Instant now);
   NodeId default_forwarder() const;
   NodeId forwarder_of(const ConnectionId& connection) const;
+  void count_refusal(const Blockers& blockers) {  // once for each name
+    for (const std::string_view name : blockers.names())
+      count_refusal(name);
+  }
   void count_refusal(std::string_view reason) {
     metrics.counter("migd_migrations_refused_total{reason=\"" + std::string(reason) + "\"}").add();
   }

@@ -39,7 +39,9 @@ IntermediateDriver::IntermediateDriver(Stack& stack, Tunnel& tunnel, DatagramRec
       gates_(16, FourTupleHash{table_key}),
       tombstones_(16, FourTupleHash{table_key}),
       origins_(16, FourTupleHash{table_key}),
-      wheel_(now) {}
+      wheel_(now) {
+  tombstones_.min_load_factor(0.1F);  // it shrinks again
+}
 
 // ---- packets ----
 

@@ -22,6 +22,8 @@
 // Engine: no clock, no I/O. Everything it holds is bounded and counted.
 #pragma once
 
+#include <tsl/robin_map.h>
+
 #include <deque>
 #include <functional>
 #include <map>
@@ -144,7 +146,9 @@ class IntermediateDriver {
   Counter& early_held_;
 
   std::unordered_map<FourTuple, std::unique_ptr<Gate>, FourTupleHash> gates_;
-  std::unordered_map<FourTuple, Tombstone, FourTupleHash> tombstones_;
+  // In one piece: small ones by themselves, scattered among connections that are gone, would keep
+  // their pages from being given back.
+  tsl::robin_map<FourTuple, Tombstone, FourTupleHash> tombstones_;
   std::deque<std::pair<Instant, FourTuple>> tombstone_expiry_;  // oldest first
   std::deque<Orphan> orphans_;
   std::size_t orphan_charge_ = 0;

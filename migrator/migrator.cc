@@ -110,17 +110,17 @@ void Migrator::flush(Instant now) {
 
 Result<void> Migrator::migrate(Connection& connection, NodeId target, std::string application,
                                Bytes state) {
-  if (const Blockers found = shim_.blockers(connection); found != 0) {
-    return fail(ErrorCode::kBusy, to_string(found));
-  }
-  if (!channel_->session_up(target)) return fail(ErrorCode::kUnavailable, "target_down");
-  source_->set_handover(connection.id(), {application, std::move(state)});
   MigrationRequest request;
   request.connection = connection.id();
   request.target = target;
-  request.application = std::move(application);
+  request.application = application;
   request.expected_epoch = connection.epoch();
   request.asked_by = "application";
+  if (const Blockers found = source_->blockers(connection, request); !found.empty()) {
+    env_->count_refusal(found);
+    return fail(ErrorCode::kBusy, found.to_string());
+  }
+  source_->set_handover(connection.id(), {std::move(application), std::move(state)});
   bus_.post(std::move(request));
   return {};
 }

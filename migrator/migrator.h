@@ -55,8 +55,10 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
   Channel& channel() { return *channel_; }
   OperatorDesk& desk() { return *desk_; }
 
-  // What stands in the way of moving a connection now.
-  Blockers blockers(const Connection& connection) const { return shim_.blockers(connection); }
+  // What stands in the way of moving a connection now, to whomever.
+  Blockers blockers(const Connection& connection) const {
+    return source_->blockers(connection, MigrationRequest{});
+  }
   const ConnectionRecord* record(const ConnectionId& connection) const;
 
   // A draining node refuses what wants to come to it; its own go on until somebody moves them.

@@ -17,14 +17,15 @@ OperatorDesk::OperatorDesk(MigratorEnvironment& environment, Instant now)
 
 // ---- asking ----
 
-void OperatorDesk::migrate(const std::string& id_prefix, NodeId target, Duration timeout, Done done,
-                           Instant now) {
+void OperatorDesk::migrate(const std::string& id_prefix, NodeId target, const MoveTerms& terms,
+                           Done done, Instant now) {
   auto opened = std::make_unique<Case>();
   Case& c = *opened;
   c.number = next_number_++;
   c.prefix = id_prefix;
   c.target = target;
-  c.deadline = now + timeout;
+  c.mode = terms.mode;
+  c.deadline = now + terms.timeout;
   c.done = std::move(done);
   cases_[c.number] = std::move(opened);
   for (const auto& match : local_matches(id_prefix)) {
@@ -82,18 +83,18 @@ void OperatorDesk::give_order(Case& c, Instant now) {
   const Match& match = c.matches.front();
   c.ordered = true;
   c.owner = match.owner;
-  const Duration timeout = c.deadline - now;
+  const MoveTerms terms{c.deadline - now, c.mode};
   wheel_.arm(c, c.deadline);
   if (match.owner == env_.options.self) {
     MigrationRequest request;
     request.request = c.number;
     request.connection = match.tenure.connection;
     request.target = c.target;
-    request.timeout = timeout;
+    request.terms = terms;
     request.asked_by = "operator";
     env_.bus.post(std::move(request));
   } else if (!env_.send(match.owner,
-                        wire::Order{c.number, match.tenure.connection, c.target, timeout}, now)) {
+                        wire::Order{c.number, match.tenure.connection, c.target, terms}, now)) {
     close(c.number, fail(ErrorCode::kUnavailable, "the owner is not reachable"));
   }
 }
@@ -138,7 +139,7 @@ void OperatorDesk::on_order(NodeId from, const wire::Order& message, Instant now
   request.request = number;
   request.connection = message.connection;
   request.target = message.target;
-  request.timeout = message.timeout;
+  request.terms = message.terms;
   request.asked_by = "operator";
   env_.bus.post(std::move(request));
   static_cast<void>(now);

@@ -27,7 +27,7 @@ class OperatorDesk {
 
   // `done` is called exactly once: the outcome (which may be a refusal), or kNotFound,
   // kInvalidArgument (ambiguous prefix), kUnavailable, kDeadline.
-  void migrate(const std::string& id_prefix, NodeId target, Duration timeout, Done done,
+  void migrate(const std::string& id_prefix, NodeId target, const MoveTerms& terms, Done done,
                Instant now);
 
   void on_locate(NodeId from, const wire::Locate& message, Instant now);
@@ -49,6 +49,7 @@ class OperatorDesk {
     std::uint64_t number = 0;
     std::string prefix;
     NodeId target;
+    MigrationMode mode = MigrationMode::kNow;
     Instant deadline;
     Done done;
     std::vector<NodeId> unanswered;  // while locating

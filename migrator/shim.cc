@@ -2,14 +2,20 @@
 
 #include <utility>
 
+#include "base/limits.h"
+
 namespace migd {
 
 Blockers Shim::blockers(const Connection& connection) const {
-  Blockers found = 0;
-  if (connection.frozen()) found |= static_cast<Blockers>(Blocker::kMoving);
+  Blockers found;
+  if (connection.frozen()) found |= Blocker::kMoving;
   // Every TCP state travels. An application that is done with the connection has no say any more.
   const ConnectionHandler* const handler = connection.handler();
-  if (handler != nullptr && !connection.application_done()) found |= handler->blockers();
+  if (handler == nullptr || connection.application_done()) return found;
+  found |= handler->blockers();
+  if (handler->capture_state().size() > limits::kApplicationStateMax) {
+    found |= Blocker::kBlobTooLarge;
+  }
   return found;
 }
 

@@ -24,7 +24,8 @@ class Shim {
  public:
   Shim(Stack& stack, ApplicationHost& applications) : stack_(stack), applications_(applications) {}
 
-  // What stands in the way of moving it, as far as stack and application know.
+  // What stands in the way of moving it, as far as stack and application know (all of it:
+  // readiness.h).
   Blockers blockers(const Connection& connection) const;
 
   FrozenConnection freeze(Connection& connection, Instant now);

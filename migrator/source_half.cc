@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "migrator/readiness.h"
 
 namespace migd {
 namespace {
@@ -19,17 +20,31 @@ constexpr Duration kSettlingRoundTrip = 1ms;
 constexpr Duration kSettlingPatience = 20ms;  // what drains flows: nobody waits
 constexpr std::size_t kSettledBytes = 16u << 10;
 
+// A held connection's target is asked this often, and whenever it comes up.
+constexpr Duration kHoldAskAgain = 500ms;
+
 // A state of up to this size leaves with its GRANT: a few datagrams, on their way at once.
 constexpr std::size_t kGrantRidesWithin = 32u << 10;
+
+const std::string kGone = "no such connection here";
 
 std::size_t to_carry(const Connection& connection) {
   return connection.unsent() + connection.unacknowledged() + connection.readable();
 }
 
-bool has_settled(const Connection& connection) {
+bool has_settled(const Connection& connection, MigrationMode mode) {
+  if (mode == MigrationMode::kDrain) {
+    return connection.unsent() + connection.unacknowledged() == 0;
+  }
   const Duration round_trip = connection.smoothed_rtt();
   return to_carry(connection) <= kSettledBytes || round_trip == Duration::zero() ||
          round_trip > kSettlingRoundTrip;
+}
+
+// What may still come while the connection is held.
+Blockers patience_of(const MigrationRequest& request) {
+  if (request.terms.mode != MigrationMode::kHold) return {};
+  return Blocker::kTargetDown | Blocker::kNoForwarder;
 }
 
 }  // namespace
@@ -48,30 +63,10 @@ SourceHalf::Outgoing* SourceHalf::find(const Tenure& tenure) {
 
 // ---- kRequested ----
 
-Result<void> SourceHalf::check(const MigrationRequest& request, Connection* connection) const {
-  if (connection == nullptr) return fail(ErrorCode::kNotFound, "no such connection here");
-  if (request.expected_epoch && *request.expected_epoch != connection->epoch()) {
-    return fail(ErrorCode::kRefused, "stale_epoch");
-  }
-  if (request.target == env_.options.self) return fail(ErrorCode::kRefused, "already_here");
-  if (const Blockers blockers = env_.shim.blockers(*connection); blockers != 0) {
-    return fail(ErrorCode::kBusy, to_string(blockers));
-  }
-  if (connection->application().empty() &&
-      forwarded_times(*connection) == limits::kForwardHopsMax) {
-    return fail(ErrorCode::kRefused, "forwarded_too_often");
-  }
-  const auto& peers = env_.options.peers;
-  const auto peer = std::find_if(peers.begin(), peers.end(),
-                                 [&](const NodeInfo& p) { return p.id == request.target; });
-  if (peer == peers.end()) return fail(ErrorCode::kNotFound, "target_unknown");
-  if (!peer->tunnel(connection->tuple().local.address.family())) {
-    return fail(ErrorCode::kRefused, "target_has_no_address_of_that_family");
-  }
-  if (!env_.channel.session_up(request.target)) {
-    return fail(ErrorCode::kUnavailable, "target_down");
-  }
-  return {};
+Blockers SourceHalf::blockers(const Connection& connection, const MigrationRequest& wish) const {
+  Blockers found = readiness(env_, connection, wish);
+  if (moving(connection.id())) found |= Blocker::kMoving;
+  return found;
 }
 
 // It arrives without an application, and waits for one.
@@ -82,14 +77,17 @@ bool SourceHalf::stays_unbound(const MigrationRequest& request,
   return request.application.empty() && record != env_.records.end() && record->second.kept;
 }
 
-// How often it has moved without an application that has it.
-int SourceHalf::forwarded_times(const Connection& connection) const {
-  const auto record = env_.records.find(connection.id());
-  return record == env_.records.end() ? 0 : record->second.forwarded;
+void SourceHalf::refuse(const MigrationRequest& request, const Blockers& blockers) {
+  env_.count_refusal(blockers);
+  report_refused(request, blockers.to_string());
 }
 
-void SourceHalf::refuse(const MigrationRequest& request, const std::string& reason, Instant) {
+void SourceHalf::refuse(const MigrationRequest& request, const std::string& reason) {
   env_.count_refusal(reason);
+  report_refused(request, reason);
+}
+
+void SourceHalf::report_refused(const MigrationRequest& request, const std::string& reason) {
   MigrationFinished finished;
   finished.request = request.request;
   finished.tenure.connection = request.connection;
@@ -114,28 +112,51 @@ void SourceHalf::start(const MigrationRequest& request, Instant now) {
     m->handover = std::move(handover->second);
     handovers_.erase(handover);
   }
-  if (const Result<void> checked = check(request, connection); !checked) {
-    refuse(request, checked.error().text, now);
-    return;
+  if (connection == nullptr) return refuse(request, kGone);
+  if (const Blockers found = blockers(*connection, request).without(patience_of(request));
+      !found.empty()) {
+    return refuse(request, found);
   }
   m->tuple = connection->tuple();
   m->tenure = {request.connection, Epoch{connection->epoch().value + 1}};
   m->started = now;
-  if (find(m->tenure) != nullptr) return refuse(request, "moving", now);
+  m->give_up = now + request.terms.timeout;
   Outgoing& moving = *m;
   outgoing_[moving.tenure] = std::move(m);
   reach(moving, Stage::kRequested, now);
   if (moving.handover.state) return freeze(moving, *connection, now);
+  if (moving.holds()) return hold(moving, *connection, now);
   if (!env_.options.prepare) return settle(moving, *connection, now);
+  wheel_.arm(moving, now + std::min(request.terms.timeout, env_.options.timeout));
+  if (!ask(moving, *connection, now)) withdraw(moving, Blockers(Blocker::kTargetDown));
+}
+
+// PREPARE
+bool SourceHalf::ask(const Outgoing& m, const Connection& connection, Instant now) {
   std::string application =
-      request.application.empty() ? connection->application() : request.application;
-  const bool kept = connection->application_done() || stays_unbound(request, *connection);
+      m.request.application.empty() ? connection.application() : m.request.application;
+  const bool kept = connection.application_done() || stays_unbound(m.request, connection);
   if (kept) application.clear();  // the target need not know it
-  wheel_.arm(moving, now + std::min(request.timeout, env_.options.timeout));
-  if (!env_.send(request.target, wire::Prepare{moving.tenure, moving.tuple, kept, application},
-                 now)) {
-    withdraw(moving, "target_down", now);
-  }
+  return env_.send(m.request.target, wire::Prepare{m.tenure, m.tuple, kept, application}, now);
+}
+
+// Its owner is this node, alive, until the target has promised; also again after a promise that
+// came to nothing. The client is held by what the stack says by itself when nobody reads.
+void SourceHalf::hold(Outgoing& m, Connection& connection, Instant now) {
+  std::erase(settling_, m.tenure);
+  m.stage = Stage::kRequested;
+  m.promised = false;
+  connection.pause_reading(true);
+  connection.pause_writing(true);
+  wheel_.arm(m, std::min(m.give_up, now + kHoldAskAgain));
+  ask(m, connection, now);  // nobody hears it while the target is down
+}
+
+void SourceHalf::hold_on(Outgoing& m, Instant now) {
+  Connection* const connection = env_.stack.find(m.tenure.connection);
+  if (connection == nullptr) return withdraw(m, kGone);
+  if (now >= m.give_up) return withdraw(m, std::string("timed_out"));
+  hold(m, *connection, now);
 }
 
 // ---- kPrepared ----
@@ -143,21 +164,25 @@ void SourceHalf::start(const MigrationRequest& request, Instant now) {
 void SourceHalf::on_promise(const wire::Promise& message, NodeId from, Instant now) {
   Outgoing* const m = find(message.tenure);
   if (m == nullptr || m->stage != Stage::kRequested || from != m->request.target) return;
-  if (!message.reason.empty()) return withdraw(*m, message.reason, now);
+  if (!message.reason.empty()) return withdraw(*m, message.reason);
   Connection* const connection = env_.stack.find(message.tenure.connection);
-  // Much may have happened since the connection was found fit to move.
-  if (const Result<void> checked = check(m->request, connection); !checked) {
-    return withdraw(*m, checked.error().text, now);
-  }
-  m->promised = true;
+  if (!still_fit(*m, connection)) return;
+  m->promised = env_.options.prepare;
   reach(*m, Stage::kPrepared, now);
   settle(*m, *connection, now);
 }
 
 void SourceHalf::settle(Outgoing& m, Connection& connection, Instant now) {
-  if (!has_settled(connection)) connection.pause_writing(true);
+  const MigrationMode mode = m.request.terms.mode;
+  if (!has_settled(connection, mode)) connection.pause_writing(true);
   settling_.push_back(m.tenure);  // poll() comes when the applications have read what is there
-  wheel_.arm(m, now + kSettlingPatience);
+  wheel_.arm(m, mode == MigrationMode::kDrain ? m.give_up : now + kSettlingPatience);
+}
+
+// It will be frozen when its patience ends; anything else that waits before the freeze is given up.
+bool SourceHalf::settles_by_itself(const Outgoing& m) const {
+  const bool asked = m.stage == Stage::kRequested && env_.options.prepare;
+  return !asked && m.request.terms.mode != MigrationMode::kDrain;
 }
 
 bool SourceHalf::moving(const ConnectionId& connection) const {
@@ -170,7 +195,9 @@ void SourceHalf::poll(Instant now) {
   std::vector<Tenure> settled;
   for (const Tenure& tenure : settling_) {
     const Connection* connection = env_.stack.find(tenure.connection);
-    if (connection == nullptr || has_settled(*connection)) settled.push_back(tenure);
+    if (connection == nullptr || has_settled(*connection, find(tenure)->request.terms.mode)) {
+      settled.push_back(tenure);
+    }
   }
   for (const Tenure& tenure : settled)
     stop_settling(tenure, now);
@@ -180,25 +207,37 @@ void SourceHalf::stop_settling(const Tenure& tenure, Instant now) {
   std::erase(settling_, tenure);
   Outgoing& m = *find(tenure);
   Connection* const connection = env_.stack.find(tenure.connection);
-  if (const Result<void> checked = check(m.request, connection); !checked) {
-    return withdraw(m, checked.error().text, now);
+  if (still_fit(m, connection)) freeze(m, *connection, now);
+}
+
+// Much may have happened since the connection was found fit to move; false when it ends here.
+bool SourceHalf::still_fit(Outgoing& m, const Connection* connection) {
+  if (connection == nullptr) {
+    withdraw(m, kGone);
+    return false;
   }
-  freeze(m, *connection, now);
+  const Blockers found = blockers(*connection, m.request).without(Blocker::kMoving);
+  if (!found.empty()) withdraw(m, found);
+  return found.empty();
 }
 
 // Nothing has been done yet that anybody could notice.
-void SourceHalf::withdraw(Outgoing& m, const std::string& reason, Instant now) {
+template <typename Reason>
+void SourceHalf::withdraw(Outgoing& m, const Reason& reason) {
   std::erase(settling_, m.tenure);
   Connection* const connection = env_.stack.find(m.tenure.connection);
-  if (connection != nullptr) connection->pause_writing(false);
+  if (connection != nullptr) {
+    connection->pause_reading(false);
+    connection->pause_writing(false);
+  }
   const std::unique_ptr<Outgoing> ended = std::move(outgoing_.extract(m.tenure).mapped());
-  refuse(ended->request, reason, now);
+  refuse(ended->request, reason);
 }
 
 // ---- kFrozen, kSent ----
 
 void SourceHalf::freeze(Outgoing& m, Connection& connection, Instant now) {
-  if (const Result<void> way = choose_way(m); !way) return withdraw(m, way.error().text, now);
+  if (const Result<void> way = choose_way(m); !way) return withdraw(m, way.error().text);
   m.frozen.emplace(env_.shim.freeze(connection, now));
   env_.driver.hold_at_source(m.tuple, limits::kWindowMax);
   reach(m, Stage::kFrozen, now);
@@ -206,18 +245,14 @@ void SourceHalf::freeze(Outgoing& m, Connection& connection, Instant now) {
     return roll_back(m, sent.error().text, MigrationOutcome::kRefused, now);
   }
   if (m.rides) return grant(m, now);
-  wheel_.arm(m, now + std::min(m.request.timeout, env_.options.timeout));
+  wheel_.arm(m, now + std::min(m.request.terms.timeout, env_.options.timeout));
 }
 
 // The forwarder whose mapping has to change, and a flow identifier of its leases.
 Result<void> SourceHalf::choose_way(Outgoing& m) {
   m.forwarder = env_.forwarder_of(m.tenure.connection);
-  if (m.forwarder == NodeId{}) return fail(ErrorCode::kUnavailable, "no_forwarder");
   const bool relayed = m.forwarder != env_.options.self && m.forwarder != m.request.target;
   m.way = relayed ? m.forwarder : m.request.target;
-  if (relayed && !env_.channel.session_up(m.forwarder)) {
-    return fail(ErrorCode::kUnavailable, "forwarder_down");
-  }
   const std::optional<FlowId> flow = env_.flow_ids.take(m.forwarder);
   if (!flow) return fail(ErrorCode::kBusy, "no_flow_identifier");
   m.flow = *flow;
@@ -231,14 +266,16 @@ Result<Bytes> SourceHalf::bundle(Outgoing& m, Instant now) const {
       env_.shim.compile(*m.frozen, m.handover, record, m.tenure, env_.options.self, now);
   if (!blob) return tl::unexpected(blob.error());
   if (blob->application_state.size() > limits::kApplicationStateMax) {
-    return fail(ErrorCode::kTooLarge, "application_state_too_large");
+    return fail(ErrorCode::kTooLarge, Blockers(Blocker::kBlobTooLarge).to_string());
   }
   for (const auto& move : record.past_moves) {
     blob->past_moves.push_back({move.from, move.to, move.epoch, now - move.active_since});
   }
   m.forwarded = blob->forwarded.has_value();
   Bytes bytes = encode_blob(*blob);
-  if (bytes.size() > limits::kBlobMax) return fail(ErrorCode::kTooLarge, "blob_too_large");
+  if (bytes.size() > limits::kBlobMax) {
+    return fail(ErrorCode::kTooLarge, Blockers(Blocker::kBlobTooLarge).to_string());
+  }
   m.blob_bytes = static_cast<std::uint32_t>(bytes.size());
   return bytes;
 }
@@ -372,7 +409,15 @@ void SourceHalf::roll_back(Outgoing& m, const std::string& reason, MigrationOutc
   env_.count_refusal(reason);
   const std::unique_ptr<Outgoing> ended = std::move(outgoing_.extract(m.tenure).mapped());
   ended->tenure.epoch = connection.epoch();
+  MigrationRequest again = ended->request;
+  const bool held_again =
+      ended->holds() && outcome == MigrationOutcome::kAborted && now < ended->give_up;
+  if (held_again) ended->request.request = 0;  // the asker goes on waiting
   finish(*ended, outcome, reason, now);
+  if (!held_again) return;
+  again.expected_epoch.reset();
+  again.terms.timeout = ended->give_up - now;
+  start(again, now);
 }
 
 void SourceHalf::on_session_down(NodeId peer, Instant now) {
@@ -385,7 +430,12 @@ void SourceHalf::on_session_down(NodeId peer, Instant now) {
   for (Outgoing* m : affected) {
     const bool target_lost = peer == m->request.target;
     if (m->stage < Stage::kFrozen) {
-      if (target_lost) withdraw(*m, "target_lost", now);
+      if (!target_lost) continue;
+      if (m->holds()) {
+        hold_on(*m, now);
+      } else {
+        withdraw(*m, std::string("target_lost"));
+      }
     } else if (target_lost && m->stage == Stage::kSent) {
       roll_back(*m, "target_lost", MigrationOutcome::kAborted, now);
     } else if (!target_lost) {
@@ -418,10 +468,14 @@ void SourceHalf::go_straight(Outgoing& m, Instant now) {
 }
 
 void SourceHalf::on_session_up(NodeId peer, Boot boot, Instant now) {
-  std::vector<Outgoing*> granted;
+  std::vector<Outgoing*> granted, held;
   for (auto& [tenure, m] : outgoing_) {
-    if (m->stage == Stage::kGranted && m->request.target == peer) granted.push_back(m.get());
+    if (m->request.target != peer) continue;
+    if (m->stage == Stage::kGranted) granted.push_back(m.get());
+    if (m->stage == Stage::kRequested && m->holds()) held.push_back(m.get());
   }
+  for (Outgoing* m : held)
+    hold_on(*m, now);
   for (Outgoing* m : granted) {
     if (boot != m->target_boot) {
       release(*m, now);  // the owner died, and took the connection with it
@@ -440,8 +494,10 @@ void SourceHalf::on_deadline(Instant now) {
       outgoing_.erase(m.tenure);
     } else if (m.stage == Stage::kGranted) {
       release(m, now);  // never answered: an owner that died
-    } else if (m.stage == Stage::kRequested && env_.options.prepare) {
-      withdraw(m, "timed_out", now);
+    } else if (m.stage == Stage::kRequested && m.holds()) {
+      hold_on(m, now);
+    } else if (m.stage < Stage::kFrozen && !settles_by_itself(m)) {
+      withdraw(m, std::string("timed_out"));
     } else if (m.stage < Stage::kFrozen) {
       stop_settling(m.tenure, now);
     } else {

@@ -11,7 +11,14 @@
 //
 // Settling, in kPrepared. Where a round trip takes less than a move, what is queued and in flight
 // reaches the client sooner by itself than in a blob: the application's writing pauses, and the
-// freeze comes when little is left, or after kSettlingPatience.
+// freeze comes when little is left, or after kSettlingPatience. MigrationMode::kDrain waits until
+// nothing is left, or the move is given up.
+//
+// Holding (MigrationMode::kHold), in kRequested, until the target promises: the application neither
+// reads nor writes, and this node owns the connection as before: its stack acknowledges what fits
+// the window that was advertised, and answers what comes behind with an ACK and a closed window. So
+// none of these segments comes after the freeze, and the state is captured behind the last of them.
+// A move that fails before GRANT, and was not refused, is held again.
 //
 // Until kGranted every failure leads back. After it only the target's own REFUSE does; a target
 // that dies then was the owner.
@@ -34,6 +41,9 @@ class SourceHalf {
 
   // The application's own wish, with its state; consumed by the next start() of that connection.
   void set_handover(const ConnectionId& connection, Shim::Handover handover);
+
+  // What stands in the way (readiness.h), a move that is under way included.
+  Blockers blockers(const Connection& connection, const MigrationRequest& wish) const;
 
   // Either under way when this returns, or refused: both end in a MigrationFinished on the bus.
   void start(const MigrationRequest& request, Instant now);
@@ -61,6 +71,8 @@ class SourceHalf {
 
  private:
   struct Outgoing : TimerWheel::Node {
+    bool holds() const { return request.terms.mode == MigrationMode::kHold; }
+
     MigrationRequest request;
     Shim::Handover handover;
     FourTuple tuple;
@@ -77,17 +89,21 @@ class SourceHalf {
     std::optional<FrozenConnection> frozen;
     bool barrier_passed = false;
     std::uint32_t blob_bytes = 0;
-    Instant started;
+    Instant started, give_up;
     std::array<std::optional<Duration>, kStageCount> stage_at{};
   };
 
-  Result<void> check(const MigrationRequest& request, Connection* connection) const;
   bool stays_unbound(const MigrationRequest& request, const Connection& connection) const;
-  int forwarded_times(const Connection& connection) const;
+  bool still_fit(Outgoing& m, const Connection* connection);
+  bool ask(const Outgoing& m, const Connection& connection, Instant now);
+  void hold(Outgoing& m, Connection& connection, Instant now);
+  void hold_on(Outgoing& m, Instant now);
+  bool settles_by_itself(const Outgoing& m) const;
   void settle(Outgoing& m, Connection& connection, Instant now);
   void stop_settling(const Tenure& tenure, Instant now);
   void freeze(Outgoing& m, Connection& connection, Instant now);
-  void withdraw(Outgoing& m, const std::string& reason, Instant now);
+  template <typename Reason>  // Blockers, or in words
+  void withdraw(Outgoing& m, const Reason& reason);
   Result<void> choose_way(Outgoing& m);
   Result<void> send_state(Outgoing& m, Instant now);
   Result<Bytes> bundle(Outgoing& m, Instant now) const;
@@ -97,7 +113,9 @@ class SourceHalf {
   void release(Outgoing& m, Instant now);
   void reach(Outgoing& m, Stage stage, Instant now);
   void finish(const Outgoing& m, MigrationOutcome outcome, const std::string& reason, Instant now);
-  void refuse(const MigrationRequest& request, const std::string& reason, Instant now);
+  void refuse(const MigrationRequest& request, const std::string& reason);
+  void refuse(const MigrationRequest& request, const Blockers& blockers);
+  void report_refused(const MigrationRequest& request, const std::string& reason);
   Outgoing* find(const Tenure& tenure);
 
   MigratorEnvironment& env_;

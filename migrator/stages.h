@@ -32,8 +32,8 @@ struct StageRule {
 };
 
 inline constexpr std::array<StageRule, kStageCount> kStageRules{{
-    {Stage::kRequested, "checks blockers, target and session; PREPARE", "", "nothing to undo",
-     false},
+    {Stage::kRequested, "checks blockers; PREPARE; may hold the client by its window", "",
+     "nothing to undo", false},
     {Stage::kPrepared, "may let what is queued drain",
      "checks that it could take it, answers PROMISE", "nothing to undo", false},
     {Stage::kFrozen, "parks the PCB, holds arriving packets, captures copies", "",

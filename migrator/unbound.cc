@@ -93,8 +93,8 @@ void UnboundConnections::rearrange(const MigrationRequest& request, bool moving)
 Result<void> UnboundConnections::disassociate(Connection& connection) {
   ConnectionHandler* const handler = connection.handler();
   if (handler == nullptr) return fail(ErrorCode::kBusy, "app_busy");  // it has just ended
-  if (const Blockers blockers = handler->blockers(); blockers != 0) {
-    return fail(ErrorCode::kBusy, to_string(blockers));
+  if (const Blockers blockers = handler->blockers(); !blockers.empty()) {
+    return fail(ErrorCode::kBusy, blockers.to_string());
   }
   ConnectionRecord& record = env_.records[connection.id()];
   const std::string application = connection.application();

@@ -124,7 +124,8 @@ struct Writer {
     out.u64(m.request);
     m.connection.write(out);
     write(out, m.target);
-    write(out, m.timeout);
+    write(out, m.terms.timeout);
+    out.u8(static_cast<std::uint8_t>(m.terms.mode));
   }
   void operator()(const OrderResult& m) const {
     const MigrationFinished& f = m.finished;
@@ -232,7 +233,10 @@ bool read(BoundedReader& in, Order& m) {
   m.request = in.u64();
   m.connection = ConnectionId::read(in);
   read(in, m.target);
-  read(in, m.timeout);
+  read(in, m.terms.timeout);
+  const std::uint8_t mode = in.u8();
+  if (mode > static_cast<std::uint8_t>(MigrationMode::kHold)) return false;
+  m.terms.mode = static_cast<MigrationMode>(mode);
   return true;
 }
 bool read(BoundedReader& in, OrderResult& m) {

@@ -19,7 +19,7 @@
 //   LEASE           first(4) count(4) key(16)
 //   LOCATE          query(8) prefix(text)
 //   LOCATED         query(8) n(1) n * { tenure(20) here(1) next_owner(2) }
-//   ORDER           request(8) connection(16) target(2) timeout(8)
+//   ORDER           request(8) connection(16) target(2) timeout(8) mode(1)
 //   ORDER_RESULT    request(8) outcome(1) tenure(20) source(2) target(2) blob_bytes(4)
 //                   stages(9*8) reason(text)          nanoseconds; all ones: never reached
 //   PREPARE         tenure(20) four-tuple flags(1) application(text)
@@ -129,7 +129,7 @@ struct Order {
   std::uint64_t request = 0;
   ConnectionId connection;
   NodeId target;
-  Duration timeout{};
+  MoveTerms terms;
 };
 struct OrderResult {
   MigrationFinished finished;

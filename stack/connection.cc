@@ -1,24 +1,30 @@
 #include "stack/connection.h"
 
-#include <array>
-#include <utility>
-
 namespace migd {
+namespace {
 
-std::string to_string(Blockers blockers) {
-  static constexpr std::array kNames{
-      std::pair{Blocker::kAppBusy, "app_busy"},
-      std::pair{Blocker::kMoving, "moving"},
-      std::pair{Blocker::kBlobTooLarge, "blob_too_large"},
-      std::pair{Blocker::kNoTarget, "no_target"},
-      std::pair{Blocker::kQuarantined, "quarantined"},
-  };
-  std::string text;
-  for (const auto& [blocker, name] : kNames) {
-    if ((blockers & static_cast<Blockers>(blocker)) == 0) continue;
-    if (!text.empty()) text += ',';
-    text += name;
+// By bit.
+constexpr std::string_view kNames[] = {
+    "app_busy",     "forwarded_too_often", "moving",       "blob_too_large",
+    "no_forwarder", "stale_epoch",         "already_here", "target_unknown",
+    "target_down",  "target_no_family",    "no_target",
+};
+static_assert(std::size(kNames) == kBlockerCount);
+
+}  // namespace
+
+std::vector<std::string_view> Blockers::names() const {
+  std::vector<std::string_view> names;
+  for (int bit = 0; bit < kBlockerCount; ++bit) {
+    if ((bits_ >> bit & 1) != 0) names.push_back(kNames[bit]);
   }
+  return names;
+}
+
+std::string Blockers::to_string() const {
+  std::string text;
+  for (const std::string_view name : names())
+    text.append(text.empty() ? "" : ",").append(name);
   return text;
 }
 

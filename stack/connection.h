@@ -15,6 +15,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/address.h"
 #include "base/bytes.h"
@@ -28,19 +30,54 @@ namespace migd {
 
 class Connection;
 
-// Why a connection cannot move now; a set, shown to the user and counted.
+// Why a connection cannot move now: each has a name, which is shown and counted.
 enum class Blocker : std::uint16_t {
-  kAppBusy = 1 << 0,  // the application is in the middle of something only it can finish
-  kMoving = 1 << 1,   // a migration is under way
-  kBlobTooLarge = 1 << 2,
-  kNoTarget = 1 << 3,  // the target is unknown, down or this node itself
-  kQuarantined = 1 << 4,
+  kAppBusy = 1 << 0,            // the application is in the middle of something only it can finish
+  kForwardedTooOften = 1 << 1,  // from node to node, and no application has had it
+  kMoving = 1 << 2,             // a migration is under way
+  kBlobTooLarge = 1 << 3,
+  kNoForwarder = 1 << 4,     // none is reachable that could change the mapping
+  kStaleEpoch = 1 << 5,      // not the owner that the asker means
+  kAlreadyHere = 1 << 6,     // the target is this node
+  kTargetUnknown = 1 << 7,   // no peer
+  kTargetDown = 1 << 8,      // no session with it
+  kTargetNoFamily = 1 << 9,  // it has no tunnel address of the connection's family
+  kNoTarget = 1 << 10,       // nobody is there to take it; when no target is named
 };
-using Blockers = std::uint16_t;  // a union of Blocker bits; 0: it can move
+inline constexpr int kBlockerCount = 11;
+
+// A set of them; empty: it can move.
+class Blockers {
+ public:
+  constexpr Blockers() = default;
+  constexpr Blockers(Blocker blocker)  // NOLINT(google-explicit-constructor): one is a set
+      : bits_(static_cast<std::uint16_t>(blocker)) {}
+
+  constexpr bool empty() const { return bits_ == 0; }
+  constexpr bool has(Blocker blocker) const {
+    return (bits_ & static_cast<std::uint16_t>(blocker)) != 0;
+  }
+  constexpr Blockers& operator|=(Blockers other) {
+    bits_ |= other.bits_;
+    return *this;
+  }
+  constexpr Blockers without(Blockers other) const {
+    Blockers left = *this;
+    left.bits_ &= static_cast<std::uint16_t>(~other.bits_);
+    return left;
+  }
+  friend constexpr Blockers operator|(Blockers a, Blockers b) { return a |= b; }
+  constexpr bool operator==(const Blockers&) const = default;
+
+  std::vector<std::string_view> names() const;  // in the order above
+  std::string to_string() const;                // "app_busy,moving", "" when it can move
+
+ private:
+  std::uint16_t bits_ = 0;
+};
 constexpr Blockers operator|(Blocker a, Blocker b) {
-  return static_cast<Blockers>(static_cast<Blockers>(a) | static_cast<Blockers>(b));
+  return Blockers(a) | Blockers(b);
 }
-std::string to_string(Blockers blockers);  // "app_busy,moving", "" when it can move
 
 // What uses a connection: a session of an application, or the classifier.
 class ConnectionHandler {
@@ -55,7 +92,7 @@ class ConnectionHandler {
   // Migration, called by the shim (the stack calls none of these). What only the application knows
   // must travel as bytes that the target's application of that name understands; capture_state()
   // changes nothing.
-  virtual Blockers blockers() const { return 0; }
+  virtual Blockers blockers() const { return {}; }
   virtual Bytes capture_state() const { return {}; }
   virtual void on_frozen(Connection& /*connection*/) {}
   virtual void on_thawed(Connection& /*connection*/) {}  // as if nothing had happened
@@ -91,6 +128,10 @@ class Connection {
   // For a handler that has read much and leaves the rest for later: on_readable comes again, after
   // the peer was told of the room that there is now.
   virtual void read_later() = 0;
+  // Paused: nothing is there to be read, and no end to be seen. What comes waits, and fills the
+  // window, whose right edge stays where it is; the stack goes on acknowledging and answering
+  // probes.
+  virtual void pause_reading(bool paused) = 0;
 
   // ---- writing ----
   // Bytes write() takes now. It becomes 0 when the send buffer is full or enough is unsent already
@@ -98,7 +139,7 @@ class Connection {
   virtual std::size_t writable() const = 0;
   virtual std::size_t write(ByteView bytes) = 0;  // copies; returns how many it took
   // Paused: writable() is 0, and what was written drains. The migrator's, before it freezes; ends
-  // with the next thaw at the latest.
+  // with the next thaw, or the connection, at the latest. So does pause_reading().
   virtual void pause_writing(bool paused) = 0;
   virtual std::size_t unsent() const = 0;
   virtual std::size_t unacknowledged() const = 0;

@@ -87,12 +87,13 @@ bool StackImpl::deliver_one(TcpConnection& connection) {
       }
       return true;
     }
-    if (events.readable) {
+    const bool paused = connection.reading_paused_;  // what there is to see waits
+    if (events.readable && !paused) {
       events.readable = false;
       if (handler != nullptr && connection.readable() > 0) handler->on_readable(connection);
       return true;
     }
-    if (events.peer_closed) {
+    if (events.peer_closed && !paused) {
       events.peer_closed = false;
       if (handler != nullptr && !connection.read_closed_) handler->on_peer_closed(connection);
       return true;

@@ -185,6 +185,7 @@ void StackImpl::leave_half_open(TcpConnection& connection) {
 void StackImpl::pcb_is_gone(TcpConnection& connection) {
   MIGD_CHECK(!connection.alive());
   connection.timer_.cancel();
+  connection.pause_reading(false);  // what is left to be read is nobody else's any more
   leave_half_open(connection);
   if (connection.hashed_) {
     table_.erase(connection);

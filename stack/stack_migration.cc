@@ -31,6 +31,7 @@ void StackImpl::thaw(FrozenConnection frozen, Instant now) {
   MIGD_CHECK(c.frozen_);
   c.frozen_ = false;
   c.writing_paused_ = false;
+  c.pause_reading(false);
   --frozen_count_;
   if (c.alive()) {
     // An ACK that was owed leaves at once, unless a segment says it. Otherwise the peer knows all

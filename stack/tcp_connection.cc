@@ -88,7 +88,7 @@ bool TcpConnection::application_done() const {
 // ---- reading ----
 
 std::size_t TcpConnection::peek(std::size_t offset, MutableBytes out) const {
-  return received_.peek(offset, out);
+  return reading_paused_ ? 0 : received_.peek(offset, out);
 }
 
 void TcpConnection::consume(std::size_t n) {
@@ -105,6 +105,15 @@ void TcpConnection::consume(std::size_t n) {
 void TcpConnection::read_later() {
   if (handler_ == nullptr || readable() == 0) return;
   events_.readable = true;
+  stack_.queue_event(*this);
+}
+
+void TcpConnection::pause_reading(bool paused) {
+  if (paused == reading_paused_) return;
+  reading_paused_ = paused;
+  if (paused) return;
+  // The handler may have looked meanwhile, and found nothing.
+  events_.readable |= handler_ != nullptr && received_.size() > 0;
   stack_.queue_event(*this);
 }
 

@@ -73,12 +73,13 @@ class TcpConnection final : public Connection {
   ConnectionHandler* handler() const override { return handler_; }
   bool application_done() const override;
 
-  std::size_t readable() const override { return received_.size(); }
+  std::size_t readable() const override { return reading_paused_ ? 0 : received_.size(); }
   std::size_t peek(std::size_t offset, MutableBytes out) const override;
-  ByteView peek_front() const override { return received_.front(); }
+  ByteView peek_front() const override { return reading_paused_ ? ByteView() : received_.front(); }
   void consume(std::size_t n) override;
-  bool peer_closed() const override { return peer_closed_; }
+  bool peer_closed() const override { return peer_closed_ && !reading_paused_; }
   void read_later() override;
+  void pause_reading(bool paused) override;
 
   std::size_t writable() const override;
   std::size_t write(ByteView bytes) override;
@@ -156,6 +157,7 @@ class TcpConnection final : public Connection {
   bool read_closed_ : 1 = false;    // close() was called
   bool write_blocked_ : 1 = false;  // writable() was 0 after a write: on_writable is owed
   bool writing_paused_ : 1 = false;
+  bool reading_paused_ : 1 = false;
   bool finished_ : 1 = false;     // both directions are done
   bool closed_told_ : 1 = false;  // on_closed was queued or delivered
   bool reason_known_ : 1 = false;

@@ -21,7 +21,7 @@ RelaySession::RelaySession(StateTag tag, Connection& connection, RelayEnvironmen
 }
 
 Blockers RelaySession::blockers() const {
-  return movable() ? Blockers{0} : static_cast<Blockers>(Blocker::kAppBusy);
+  return movable() ? Blockers() : Blocker::kAppBusy;
 }
 
 bool RelaySession::movable() const {

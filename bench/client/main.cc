@@ -2,12 +2,11 @@
 //
 //   migd-bench-client ping-pong SERVER CLIENT_CPU MOVER_CPU SECONDS [MOVES PAUSE_US NODE NODE]
 //   migd-bench-client idle SERVER COUNT
-//   migd-bench-client move-all NODE ADMIN_SOCKET TARGET IN_FLIGHT
 #include <cstdlib>
 #include <string>
 #include <vector>
 
-#include "bench/client/batch.h"
+#include "bench/client/idle.h"
 #include "bench/client/ping_pong.h"
 #include "bench/support/system.h"
 
@@ -38,8 +37,5 @@ int main(int argc, char** argv) {
   const std::string mode = a.empty() ? "" : a[0];
   if (mode == "ping-pong" && (a.size() == 5 || a.size() == 9)) return ping_pong(a);
   if (mode == "idle" && a.size() == 3) return migd::bench::hold_idle(a[1], number(a[2]));
-  if (mode == "move-all" && a.size() == 5) {
-    return migd::bench::move_all(a[1], a[2], a[3], number(a[4]));
-  }
-  migd::bench::die("expected ping-pong, idle or move-all with their arguments");
+  migd::bench::die("expected ping-pong or idle with their arguments");
 }

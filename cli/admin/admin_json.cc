@@ -93,10 +93,19 @@ Json json_of(const MessageField& field, const NodeNames& names) {
   return field.value;
 }
 
+tl::unexpected<Error> wrong(std::string_view key, std::string_view expected) {
+  return fail(ErrorCode::kInvalidArgument, fmt::format("{}: expected {}", key, expected));
+}
+
+// A duration within those bounds, as text.
+Result<Duration> read_timeout(const Json& value, Duration least, Duration most) {
+  const auto timeout = parse_duration(value.get<std::string>());
+  if (timeout && *timeout >= least && *timeout <= most) return *timeout;
+  return wrong("timeout", fmt::format("a duration from \"{}\" to \"{}\"", format_duration(least),
+                                      format_duration(most)));
+}
+
 Result<void> read_migrate_command(const Json& json, MigrateCommand& command) {
-  const auto wrong = [](std::string_view key, std::string_view expected) {
-    return fail(ErrorCode::kInvalidArgument, fmt::format("{}: expected {}", key, expected));
-  };
   for (const auto& [key, value] : json.items()) {
     if (key == "id" && value.is_string()) {
       command.id = value.get<std::string>();
@@ -105,18 +114,44 @@ Result<void> read_migrate_command(const Json& json, MigrateCommand& command) {
     } else if (key == "wait" && value.is_boolean()) {
       command.wait = value.get<bool>();
     } else if (key == "timeout" && value.is_string()) {
-      const auto timeout = parse_duration(value.get<std::string>());
-      if (!timeout || *timeout < kMigrateTimeoutMin || *timeout > kMigrateTimeoutMax) {
-        return wrong(key, "a duration from \"" + format_duration(kMigrateTimeoutMin) + "\" to \"" +
-                              format_duration(kMigrateTimeoutMax) + "\"");
-      }
-      command.timeout = *timeout;
+      const auto timeout = read_timeout(value, kMigrateTimeoutMin, kMigrateTimeoutMax);
+      if (!timeout) return tl::unexpected(timeout.error());
+      command.terms.timeout = *timeout;
+    } else if (key == "mode" && value.is_string()) {
+      const auto mode = parse_migration_mode(value.get<std::string>());
+      if (!mode) return wrong(key, "\"now\", \"drain\" or \"hold\"");
+      command.terms.mode = *mode;
     } else {
-      return wrong("body", "the keys id, to, wait and timeout, each of its type");
+      return wrong("body", "the keys id, to, wait, mode and timeout, each of its type");
     }
   }
   if (command.id.empty()) return wrong("id", "a connection id or the beginning of one");
   if (command.to.empty()) return wrong("to", "the name of a node");
+  return {};
+}
+
+bool all_text(const Json& array) {
+  return std::all_of(array.begin(), array.end(), [](const Json& item) { return item.is_string(); });
+}
+
+Result<void> read_drain_command(const Json& json, DrainCommand& command) {
+  for (const auto& [key, value] : json.items()) {
+    if (key == "to" && value.is_array() && all_text(value)) {
+      command.wish.targets = value.get<std::vector<std::string>>();
+    } else if (key == "rate" && value.is_number_unsigned()) {
+      const auto rate = value.get<std::uint64_t>();
+      if (rate > kDrainRateMax) return wrong(key, fmt::format("at most {}", kDrainRateMax));
+      command.wish.per_second = static_cast<std::uint32_t>(rate);
+    } else if (key == "timeout" && value.is_string()) {
+      const auto timeout = read_timeout(value, kMigrateTimeoutMin, kDrainTimeoutMax);
+      if (!timeout) return tl::unexpected(timeout.error());
+      command.wish.timeout = *timeout;
+    } else if (key == "stop" && value.is_boolean()) {
+      command.stop = value.get<bool>();
+    } else {
+      return wrong("body", "the keys to, rate, timeout and stop, each of its type");
+    }
+  }
   return {};
 }
 
@@ -209,13 +244,30 @@ std::string dropped_json(std::uint64_t count, Instant at) {
   return dump(json);
 }
 
+std::string to_json(const DrainReport& report) {
+  return dump({{"drain", to_string(report.state)},
+               {"moved", report.moved},
+               {"refused", report.refused},
+               {"under_way", report.under_way},
+               {"left", report.left},
+               {"blocked", report.blocked},
+               {"took_us", to_microseconds(report.took)}});
+}
+
+Result<DrainCommand> parse_drain_command(std::string_view text) {
+  DrainCommand command;
+  if (text.empty()) return command;
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) return wrong("body", "a JSON object");
+  const Result<void> read = read_drain_command(json, command);
+  return read.map([&] { return command; });
+}
+
 Result<MigrateCommand> parse_migrate_command(std::string_view text, Duration default_timeout) {
   const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) {
-    return fail(ErrorCode::kInvalidArgument, "body: expected a JSON object");
-  }
+  if (!json.is_object()) return wrong("body", "a JSON object");
   MigrateCommand command;
-  command.timeout = default_timeout;
+  command.terms.timeout = default_timeout;
   if (const Result<void> read = read_migrate_command(json, command); !read) {
     return tl::unexpected(read.error());
   }

@@ -1,4 +1,4 @@
-// The admin interface's values as JSON text, and the one request that has a body. The only place
+// The admin interface's values as JSON text, and the requests that have a body. The only place
 // of the server that sees the JSON library. Bytes that are not UTF-8 become U+FFFD.
 #pragma once
 
@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "cli/admin_service.h"
+#include "cli/config.h"
 
 namespace migd {
 
@@ -26,13 +27,21 @@ std::string event_json(const Message& message, Instant at, const NodeNames& name
 std::string watching_json(std::string_view node, Instant at);
 std::string dropped_json(std::uint64_t count, Instant at);
 
-// POST /v1/migrate: {"id": "4f0c", "to": "h2", "wait": true, "timeout": "5s"}
+// POST /v1/migrate: {"id": "4f0c", "to": "h2", "wait": true, "mode": "now", "timeout": "5s"}
 struct MigrateCommand {
   std::string id;
   std::string to;
   bool wait = false;
-  Duration timeout{};
+  MoveTerms terms;
 };
+// POST /v1/drain: {"to": ["h2"], "rate": 100, "timeout": "60s"}, all optional, or {"stop": true}.
+struct DrainCommand {
+  bool stop = false;
+  DrainWish wish{{}, 0, kDrainTimeout};
+};
+Result<DrainCommand> parse_drain_command(std::string_view json);
+std::string to_json(const DrainReport& report);
+
 Result<MigrateCommand> parse_migrate_command(std::string_view json, Duration default_timeout);
 
 }  // namespace migd

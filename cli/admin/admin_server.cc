@@ -98,14 +98,20 @@ void AdminServer::route(const std::string& method, const std::string& target,
       {"/v1/metrics", "GET", &AdminServer::send_metrics},
       {"/v1/events", "GET", &AdminServer::send_events},
       {"/v1/migrate", "POST", &AdminServer::migrate},
+      {"/v1/drain", "GET", &AdminServer::send_drain},
+      {"/v1/drain", "POST", &AdminServer::drain},
   };
   ++requests_;
   const std::string_view path = std::string_view(target).substr(0, target.find('?'));
+  std::string allowed;
   for (const Route& route : kRoutes) {
     if (path != route.path) continue;
     if (method == route.method) return (this->*route.answer)(body, session);
+    allowed += fmt::format("{}{}", allowed.empty() ? "" : ", ", route.method);
+  }
+  if (!allowed.empty()) {
     refuse(session, 405, ErrorCode::kInvalidArgument, "not with this method",
-           fmt::format("Allow: {}\r\n", route.method));
+           fmt::format("Allow: {}\r\n", allowed));
     return;
   }
   refuse(session, 404, ErrorCode::kNotFound, "there is nothing of that name");
@@ -136,7 +142,7 @@ void AdminServer::migrate(const std::string& body, AdminSession& session) {
   }
   // Whoever answers first: the service, or, without wait, the acceptance below.
   const auto answered = std::make_shared<bool>(false);
-  service_.migrate(command->id, command->to, command->timeout,
+  service_.migrate(command->id, command->to, command->terms,
                    [weak = session.weak_from_this(), answered](const MigrateReport& report) {
                      const auto client = weak.lock();
                      if (client == nullptr || std::exchange(*answered, true)) return;
@@ -145,6 +151,21 @@ void AdminServer::migrate(const std::string& body, AdminSession& session) {
                    });
   if (command->wait || std::exchange(*answered, true)) return;
   session.respond(202, kJson, "{\"outcome\":\"accepted\"}\n");
+}
+
+void AdminServer::send_drain(const std::string& /*body*/, AdminSession& session) {
+  session.respond(200, kJson, to_json(service_.drain_report()) + "\n");
+}
+
+void AdminServer::drain(const std::string& body, AdminSession& session) {
+  const Result<DrainCommand> command = parse_drain_command(body);
+  if (!command) return refuse(session, 400, command.error().code, command.error().text);
+  if (command->stop) {
+    service_.stop_drain();
+  } else if (const Result<void> begun = service_.start_drain(command->wish); !begun) {
+    return refuse(session, status_of(begun.error().code), begun.error().code, begun.error().text);
+  }
+  send_drain(body, session);
 }
 
 void AdminServer::send_events(const std::string& /*body*/, AdminSession& session) {

@@ -53,6 +53,8 @@ class AdminServer : private AdminRouter {
   void send_metrics(const std::string& body, AdminSession& session);
   void send_events(const std::string& body, AdminSession& session);
   void migrate(const std::string& body, AdminSession& session);
+  void send_drain(const std::string& body, AdminSession& session);
+  void drain(const std::string& body, AdminSession& session);
   void refuse(AdminSession& session, int status, ErrorCode code, std::string_view text,
               std::string_view more_headers = {});
   void on_event(const Message& message, Instant at);

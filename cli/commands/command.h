@@ -6,7 +6,9 @@
 #include <iosfwd>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "base/messages.h"
 #include "base/result.h"
 #include "base/time.h"
 
@@ -57,9 +59,20 @@ struct MigrateOptions {
   std::string id;
   std::string to;
   bool wait = false;
+  MigrationMode mode = MigrationMode::kNow;
   std::optional<Duration> timeout;  // nothing: the daemon's
 };
 int migrate_command(const DaemonOptions& options, const MigrateOptions& what, Console& console);
+
+struct DrainOptions {
+  std::vector<std::string> to;  // none: the nodes that serve the same
+  std::uint32_t rate = 0;       // moves a second; 0: as fast as they go
+  bool stop = false;            // take new connections again
+  bool wait = false;
+  std::optional<Duration> timeout;  // nothing: the daemon's
+  Duration ask_again = 200ms;       // while waiting
+};
+int drain_command(const DaemonOptions& options, const DrainOptions& what, Console& console);
 
 struct EventsOptions {
   bool all = false;         // also what comes by the heartbeat: peer_load_reported

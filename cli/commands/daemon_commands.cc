@@ -1,5 +1,6 @@
 // The commands that ask a running daemon.
 #include <ostream>
+#include <thread>
 
 #include "cli/commands/admin_client.h"
 #include "cli/commands/command.h"
@@ -107,6 +108,36 @@ int migrate_command(const DaemonOptions& options, const MigrateOptions& what, Co
   if (!shown) return report(shown.error(), options.json, console);
   console.out << *shown;
   return kExitDone;
+}
+
+namespace {
+
+// How a drain has ended, or is going on without us.
+int exit_code_of_drain(std::string_view state, bool waited) {
+  if (state == "done" || (!waited && state == "running")) return kExitDone;
+  return state == "deadline" ? kExitDeadline : kExitFailed;
+}
+
+}  // namespace
+
+int drain_command(const DaemonOptions& options, const DrainOptions& what, Console& console) {
+  const AdminClient client(options.socket_path);
+  auto answer = client.request("POST", "/v1/drain", drain_request_json(what), kAnswerTimeout);
+  std::string shown_last;
+  for (;;) {
+    if (!answer) return report_unanswered(answer.error(), options.json, console);
+    if (answer->status != 200) return report(error_of(answer->body), options.json, console);
+    const std::string state = drain_state(answer->body);
+    const bool over = state != "running" || !what.wait;
+    const Result<std::string> shown = render_drain(answer->body);
+    if (!shown) return report(shown.error(), options.json, console);
+    if (options.json && over) console.out << without_newline(answer->body) << "\n";
+    if (!options.json && *shown != shown_last) console.out << *shown << std::flush;
+    if (over) return what.stop ? kExitDone : exit_code_of_drain(state, what.wait);
+    shown_last = *shown;
+    std::this_thread::sleep_for(what.ask_again);
+    answer = client.request("GET", "/v1/drain", "", kAnswerTimeout);
+  }
 }
 
 int events_command(const DaemonOptions& options, const EventsOptions& what, Console& console) {

@@ -43,6 +43,16 @@ std::string joined(const Json& names) {
   return out;
 }
 
+// " (app_busy 3, moving 1)" of an object of numbers; "" when it is empty.
+std::string counted(const Json& object, std::string_view key) {
+  std::string out;
+  const auto found = object.is_object() ? object.find(key) : object.end();
+  if (found == object.end() || !found->is_object()) return out;
+  for (const auto& [name, count] : found->items())
+    out += (out.empty() ? " (" : ", ") + printable(name) + " " + dump(count);
+  return out.empty() ? out : out + ")";
+}
+
 Result<Json> parse(std::string_view json) {
   Json parsed = Json::parse(json, nullptr, false);
   if (parsed.is_object()) return parsed;
@@ -144,6 +154,27 @@ Result<std::string> render_migration(std::string_view json) {
   return out + "\n" + table.to_string();
 }
 
+std::string drain_state(std::string_view json) {
+  const Result<Json> answer = parse(json);
+  return answer ? text(*answer, "drain") : "";
+}
+
+Result<std::string> render_drain(std::string_view json) {
+  const Result<Json> answer = parse(json);
+  if (!answer) return tl::unexpected(answer.error());
+  const Json& d = *answer;
+  const std::string state = text(d, "drain");
+  if (state == "none") return std::string("not draining\n");
+  std::string out =
+      fmt::format("{}: {} moved, {} left{} after {}\n", state, text(d, "moved"), text(d, "left"),
+                  counted(d, "blocked"), human_duration(duration(d, "took_us")));
+  if (state == "running") return out;
+  if (const std::string refused = counted(d, "refused"); !refused.empty()) {
+    out += "refused" + refused + "\n";
+  }
+  return out;
+}
+
 Result<std::string> render_event(std::string_view json) {
   const Result<Json> event = parse(json);
   if (!event) return tl::unexpected(event.error());
@@ -192,6 +223,16 @@ std::string error_line_json(const Error& error) {
 
 std::string migrate_request_json(const MigrateOptions& options) {
   Json request = {{"id", options.id}, {"to", options.to}, {"wait", options.wait}};
+  if (options.mode != MigrationMode::kNow) request["mode"] = to_string(options.mode);
+  if (options.timeout) request["timeout"] = format_duration(*options.timeout);
+  return dump(request);
+}
+
+std::string drain_request_json(const DrainOptions& options) {
+  if (options.stop) return dump({{"stop", true}});
+  Json request = Json::object();
+  if (!options.to.empty()) request["to"] = options.to;
+  if (options.rate != 0) request["rate"] = options.rate;
   if (options.timeout) request["timeout"] = format_duration(*options.timeout);
   return dump(request);
 }

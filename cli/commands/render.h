@@ -16,6 +16,9 @@ Result<std::string> render_status(std::string_view json);
 Result<std::string> render_connections(std::string_view json, const ConnsFilter& filter,
                                        bool as_json);
 Result<std::string> render_migration(std::string_view json);
+// One line of how far a drain is; when it has ended also what was refused, and why.
+Result<std::string> render_drain(std::string_view json);
+std::string drain_state(std::string_view json);  // "running", ...; "" of something else
 Result<std::string> render_event(std::string_view json);
 // "peer_up", or "" of something else.
 std::string event_name(std::string_view json);
@@ -26,6 +29,7 @@ Error error_of(std::string_view json);
 
 std::string error_line_json(const Error& error);
 std::string migrate_request_json(const MigrateOptions& options);
+std::string drain_request_json(const DrainOptions& options);
 std::string check_json(bool ok, std::string_view error, const std::vector<std::string>& warnings);
 std::string keygen_json(std::string_view public_key, std::string_view secret_path);
 std::string version_json();

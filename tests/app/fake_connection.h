@@ -149,6 +149,7 @@ class FakeConnection : public Connection {
     bytes_out_ += size;
     return size;
   }
+  void pause_reading(bool /*paused*/) override {}
   void pause_writing(bool paused) override {
     if (std::exchange(writing_paused_, paused) && !paused) writable_due_ = true;
   }

@@ -58,7 +58,7 @@ class RelayTest : public testing::Test {
   }
   FakeLeg& leg() { return *nodes_.owner().network.legs().back(); }
   std::string server_got() { return std::string(as_text(leg().received)); }
-  bool busy() { return nodes_.blockers() == static_cast<Blockers>(Blocker::kAppBusy); }
+  bool busy() { return nodes_.blockers() == Blocker::kAppBusy; }
 
   TwoNodes nodes_;
 };

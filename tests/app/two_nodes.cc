@@ -32,7 +32,7 @@ void TwoNodes::settle() {
 }
 
 Result<void> TwoNodes::move() {
-  if (gone() || connection_->aborted() || blockers() != 0) return {};
+  if (gone() || connection_->aborted() || !blockers().empty()) return {};
   const std::string application = connection_->application();
   connection_->freeze();
   const Bytes state = connection_->handler()->capture_state();

@@ -32,6 +32,21 @@ TEST(Messages, AreNamedAndWritten) {
             "peer_load_reported peer=7 connections=5 busy_permille=250 draining=true");
 }
 
+TEST(Messages, EachStageHasItsName) {
+  std::set<std::string_view> names;
+  for (std::size_t i = 0; i < kStageCount; ++i)
+    names.insert(to_string(static_cast<Stage>(i)));
+  EXPECT_EQ(names, (std::set<std::string_view>{"requested", "prepared", "frozen", "sent", "mapped",
+                                               "attached", "granted", "activated", "released"}));
+}
+
+TEST(Messages, ModesAreReadAsTheyAreWritten) {
+  for (const auto mode : {MigrationMode::kNow, MigrationMode::kDrain, MigrationMode::kHold}) {
+    EXPECT_EQ(parse_migration_mode(to_string(mode)), mode);
+  }
+  EXPECT_EQ(parse_migration_mode("soon"), std::nullopt);
+}
+
 TEST(Messages, OptionalFieldsAppearOnlyWhenSet) {
   MigrationRequest request;
   request.connection = kId;

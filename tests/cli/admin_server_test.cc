@@ -197,10 +197,23 @@ TEST_F(AdminServerTest, MigrateWithoutWaitIsAcceptedAtOnce) {
     ASSERT_EQ(service_.asked.size(), 1u);
     EXPECT_EQ(service_.asked[0].id, "4f");
     EXPECT_EQ(service_.asked[0].node, "b");
-    EXPECT_EQ(service_.asked[0].timeout, 2s);
+    EXPECT_EQ(service_.asked[0].terms.timeout, 2s);
     service_.unanswered[0](make_report());  // nobody waits for it
   });
   expect_alive();
+}
+
+TEST_F(AdminServerTest, MigrateHasAMode) {
+  ask(post("/v1/migrate", R"({"id":"4f","to":"b","mode":"hold","timeout":"10m"})"));
+  ask(post("/v1/migrate", R"({"id":"4f","to":"b","mode":"drain"})"));
+  ask(post("/v1/migrate", R"({"id":"4f","to":"b"})"));
+  on_loop([this] {
+    ASSERT_EQ(service_.asked.size(), 3u);
+    EXPECT_EQ(service_.asked[0].terms.mode, MigrationMode::kHold);
+    EXPECT_EQ(service_.asked[0].terms.timeout, 10min);
+    EXPECT_EQ(service_.asked[1].terms.mode, MigrationMode::kDrain);
+    EXPECT_EQ(service_.asked[2].terms.mode, MigrationMode::kNow);
+  });
 }
 
 TEST_F(AdminServerTest, MigrateWithWaitAnswersWhenItHasEnded) {
@@ -208,7 +221,7 @@ TEST_F(AdminServerTest, MigrateWithWaitAnswersWhenItHasEnded) {
   client.send(post("/v1/migrate", R"({"id":"4f","to":"b","wait":true})"));
   ASSERT_TRUE(eventually([this] { return service_.unanswered.size() == 1; }));
   on_loop([this] {
-    EXPECT_EQ(service_.asked[0].timeout, 5s);
+    EXPECT_EQ(service_.asked[0].terms.timeout, 5s);
     service_.unanswered[0](make_report());
   });
   const std::string response = client.read_all();
@@ -251,19 +264,77 @@ TEST_F(AdminServerTest, BadMigrateRequests) {
       {R"({"to":"b"})", "id: expected a connection id or the beginning of one"},
       {R"({"id":"4f"})", "to: expected the name of a node"},
       {R"({"id":4,"to":"b"})",
-       "body: expected the keys id, to, wait and timeout, each of its type"},
+       "body: expected the keys id, to, wait, mode and timeout, each of its type"},
       {R"({"id":"4","to":"b","x":1})",
-       "body: expected the keys id, to, wait and timeout, each of its type"},
+       "body: expected the keys id, to, wait, mode and timeout, each of its type"},
       {R"({"id":"4","to":"b","timeout":"5"})",
-       "timeout: expected a duration from \"10ms\" to \"10m\""},
-      {R"({"id":"4","to":"b","timeout":"1h"})",
-       "timeout: expected a duration from \"10ms\" to \"10m\""}};
+       "timeout: expected a duration from \"10ms\" to \"1h\""},
+      {R"({"id":"4","to":"b","mode":"soon"})", "mode: expected \"now\", \"drain\" or \"hold\""},
+      {R"({"id":"4","to":"b","timeout":"2h"})",
+       "timeout: expected a duration from \"10ms\" to \"1h\""}};
   for (const auto& [body, text] : requests) {
     const std::string response = ask(post("/v1/migrate", body));
     EXPECT_THAT(response, StartsWith("HTTP/1.1 400 ")) << body.substr(0, 50);
     EXPECT_EQ(json::parse(body_of(response))["error"]["text"], text);
   }
   on_loop([this] { EXPECT_TRUE(service_.asked.empty()); });
+}
+
+// ---- drain ----
+
+TEST_F(AdminServerTest, Drain) {
+  on_loop([this] {
+    service_.drain_reports = {
+        {DrainState::kRunning, 3, {{"timed_out", 1}}, 2, 5, {{"app_busy", 3}}, 2s}};
+  });
+  const std::string response =
+      ask(post("/v1/drain", R"({"to":["b","c"],"rate":100,"timeout":"2h"})"));
+  EXPECT_THAT(response, StartsWith("HTTP/1.1 200 OK\r\n"));
+  const json report = json::parse(body_of(response));
+  EXPECT_EQ(report["drain"], "running");
+  EXPECT_EQ(report["moved"], 3);
+  EXPECT_EQ(report["refused"], json({{"timed_out", 1}}));
+  EXPECT_EQ(report["under_way"], 2);
+  EXPECT_EQ(report["left"], 5);
+  EXPECT_EQ(report["blocked"], json({{"app_busy", 3}}));
+  EXPECT_EQ(report["took_us"], 2'000'000);
+  EXPECT_EQ(json::parse(body_of(ask(get("/v1/drain")))), report);
+  ask(post("/v1/drain", ""));
+  ask(post("/v1/drain", R"({"stop":true})"));
+  on_loop([this] {
+    ASSERT_EQ(service_.drains.size(), 2u);
+    EXPECT_EQ(service_.drains[0].targets, (std::vector<std::string>{"b", "c"}));
+    EXPECT_EQ(service_.drains[0].per_second, 100u);
+    EXPECT_EQ(service_.drains[0].timeout, 2h);
+    EXPECT_TRUE(service_.drains[1].targets.empty());
+    EXPECT_EQ(service_.drains[1].per_second, 0u);
+    EXPECT_EQ(service_.drains[1].timeout, 1min);
+    EXPECT_EQ(service_.drain_stops, 1);
+    service_.drain_error = Error{ErrorCode::kNotFound, "no node is called 'x'"};
+  });
+  EXPECT_THAT(ask(post("/v1/drain", R"({"to":["x"]})")), StartsWith("HTTP/1.1 404 "));
+  const std::string wrong_method = ask("DELETE /v1/drain HTTP/1.1\r\nHost: migd\r\n\r\n");
+  EXPECT_THAT(wrong_method, StartsWith("HTTP/1.1 405 "));
+  EXPECT_THAT(wrong_method, HasSubstr("Allow: GET, POST\r\n"));
+}
+
+TEST_F(AdminServerTest, BadDrainRequests) {
+  const std::string types = "body: expected the keys to, rate, timeout and stop, each of its type";
+  const std::pair<std::string, std::string> requests[] = {
+      {"[]", "body: expected a JSON object"},
+      {R"({"to":"b"})", types},
+      {R"({"to":["b",1]})", types},
+      {R"({"rate":-1})", types},
+      {R"({"rate":1000001})", "rate: expected at most 1000000"},
+      {R"({"stop":1})", types},
+      {R"({"x":1})", types},
+      {R"({"timeout":"25h"})", "timeout: expected a duration from \"10ms\" to \"24h\""}};
+  for (const auto& [body, text] : requests) {
+    const std::string response = ask(post("/v1/drain", body));
+    EXPECT_THAT(response, StartsWith("HTTP/1.1 400 ")) << body;
+    EXPECT_EQ(json::parse(body_of(response))["error"]["text"], text);
+  }
+  on_loop([this] { EXPECT_TRUE(service_.drains.empty()); });
 }
 
 TEST_F(AdminServerTest, AClientThatLeavesDoesNotMissItsAnswer) {

@@ -169,8 +169,8 @@ INSTANTIATE_TEST_SUITE_P(
             "44: channel.port: expected another port than tunnel.gue_port"},
         Bad{"port = 7947", "port = 70000",
             "44: channel.port: expected an integer from 1 to 65535, got 70000"},
-        Bad{R"(timeout = "3s")", R"(timeout = "11m")",
-            "50: migrate.timeout: expected a duration from \"10ms\" to \"10m\", got '11m'"},
+        Bad{R"(timeout = "3s")", R"(timeout = "2h")",
+            "50: migrate.timeout: expected a duration from \"10ms\" to \"1h\", got '2h'"},
         Bad{R"(socket = "a.sock")",
             "socket = "
             "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"

@@ -54,9 +54,15 @@ INSTANTIATE_TEST_SUITE_P(
         BadUsage{{"migrate", "4f", "5a", "--to", "b"},
                  "The following argument was not expected: 5a"},
         BadUsage{{"migrate", "4f", "--to", "b", "--timeout", "5"},
-                 "--timeout: expected a duration from 10ms to 10m, got '5'"},
-        BadUsage{{"migrate", "4f", "--to", "b", "--timeout", "1h"},
-                 "--timeout: expected a duration from 10ms to 10m, got '1h'"},
+                 "--timeout: expected a duration from 10ms to 1h, got '5'"},
+        BadUsage{{"migrate", "4f", "--to", "b", "--timeout", "2h"},
+                 "--timeout: expected a duration from 10ms to 1h, got '2h'"},
+        BadUsage{{"migrate", "4f", "--to", "b", "--mode", "soon"},
+                 "--mode: expected now, drain or hold, got 'soon'"},
+        BadUsage{{"drain", "h2"}, "The following argument was not expected: h2"},
+        BadUsage{{"drain", "--rate", "0"}, "--rate: Value 0 not in range 1 to 1000000"},
+        BadUsage{{"drain", "--timeout", "25h"},
+                 "--timeout: expected a duration from 10ms to 24h, got '25h'"},
         BadUsage{{"events", "--count", "0"}, "--count: Value 0 not in range 1 to 1000000000"},
         BadUsage{{"events", "--count", "-3"}, "--count: Value -3 not in range 1 to 1000000000"}));
 

@@ -119,11 +119,68 @@ TEST_F(DaemonCommands, MigrateAndWait) {
   on_loop([this] {
     EXPECT_EQ(service_.asked.back().id, "4f");
     EXPECT_EQ(service_.asked.back().node, "b");
-    EXPECT_EQ(service_.asked.back().timeout, 7s);
+    EXPECT_EQ(service_.asked.back().terms.timeout, 7s);
   });
   const CliResult as_json = migd({"migrate", "4f", "--to", "b", "--wait", "--json"});
   EXPECT_EQ(line_count(as_json.out), 1u);
   EXPECT_EQ(json::parse(as_json.out)["stages_us"]["activated"], 422);
+}
+
+TEST_F(DaemonCommands, MigrateHasAMode) {
+  migd({"migrate", "4f", "--to", "b", "--mode", "hold", "--timeout", "10m"});
+  on_loop([this] {
+    EXPECT_EQ(service_.asked.back().terms.mode, MigrationMode::kHold);
+    EXPECT_EQ(service_.asked.back().terms.timeout, 10min);
+  });
+}
+
+TEST_F(DaemonCommands, Drain) {
+  on_loop([this] {
+    service_.drain_reports = {{DrainState::kRunning, 0, {}, 2, 40, {{"moving", 2}}, 0s}};
+  });
+  const CliResult result = migd({"drain", "--to", "b", "c", "--rate", "100", "--timeout", "7s"});
+  EXPECT_EQ(result.exit_code, kExitDone);
+  EXPECT_EQ(result.out, "running: 0 moved, 40 left (moving 2) after 0us\n");
+  on_loop([this] {
+    EXPECT_EQ(service_.drains.back().targets, (std::vector<std::string>{"b", "c"}));
+    EXPECT_EQ(service_.drains.back().per_second, 100u);
+    EXPECT_EQ(service_.drains.back().timeout, 7s);
+  });
+  EXPECT_EQ(migd({"drain"}).exit_code, kExitDone);
+  on_loop([this] { EXPECT_EQ(service_.drains.back().timeout, 1min); });
+  EXPECT_EQ(migd({"drain", "--stop"}).exit_code, kExitDone);
+  on_loop([this] {
+    EXPECT_EQ(service_.drains.size(), 2u);
+    EXPECT_EQ(service_.drain_stops, 1);
+    service_.drain_error = Error{ErrorCode::kNotFound, "no node is called 'x'"};
+  });
+  const CliResult refused = migd({"drain", "--to", "x"});
+  EXPECT_EQ(refused.exit_code, kExitFailed);
+  EXPECT_EQ(refused.err, "migd: no node is called 'x'\n");
+}
+
+TEST_F(DaemonCommands, DrainAndWait) {
+  const DrainReport running{DrainState::kRunning, 30, {}, 2, 10, {{"app_busy", 8}}, 100ms};
+  const std::pair<DrainState, int> ends[] = {{DrainState::kDone, kExitDone},
+                                             {DrainState::kLeft, kExitFailed},
+                                             {DrainState::kStopped, kExitFailed},
+                                             {DrainState::kDeadline, kExitDeadline}};
+  for (const auto& [state, exit_code] : ends) {
+    const DrainReport end{state, 38, {{"timed_out", 3}, {"moving", 1}}, 0, 2, {{"app_busy", 2}},
+                          2s};
+    on_loop([&] { service_.drain_reports = {running, running, end}; });
+    const CliResult result = migd({"drain", "--wait"});
+    EXPECT_EQ(result.exit_code, exit_code);
+    EXPECT_EQ(result.out, "running: 30 moved, 10 left (app_busy 8) after 100.0ms\n" +
+                              std::string(to_string(state)) +
+                              ": 38 moved, 2 left (app_busy 2) after 2.0s\n"
+                              "refused (moving 1, timed_out 3)\n");
+    on_loop([&] { service_.drain_reports = {running, end}; });
+    const CliResult as_json = migd({"drain", "--wait", "--json"});
+    EXPECT_EQ(as_json.exit_code, exit_code);
+    EXPECT_EQ(line_count(as_json.out), 1u);
+    EXPECT_EQ(json::parse(as_json.out)["drain"], to_string(state));
+  }
 }
 
 TEST_F(DaemonCommands, MigrateWithoutWait) {

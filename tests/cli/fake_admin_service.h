@@ -1,6 +1,7 @@
 // A node that only says what a test tells it to say.
 #pragma once
 
+#include <deque>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,19 +43,30 @@ class FakeAdminService : public AdminService {
  public:
   struct Asked {
     std::string id, node;
-    Duration timeout{};
+    MoveTerms terms;
   };
 
   StatusReport status() override { return report; }
   std::vector<ConnectionRow> connections() override { return rows; }
-  void migrate(std::string id_or_prefix, std::string node_name, Duration timeout,
+  void migrate(std::string id_or_prefix, std::string node_name, MoveTerms terms,
                std::function<void(MigrateReport)> done) override {
-    asked.push_back({std::move(id_or_prefix), std::move(node_name), timeout});
+    asked.push_back({std::move(id_or_prefix), std::move(node_name), terms});
     if (answer_at_once) {
       done(*answer_at_once);
     } else {
       unanswered.push_back(std::move(done));
     }
+  }
+  Result<void> start_drain(const DrainWish& wish) override {
+    if (drain_error) return tl::unexpected(*drain_error);
+    drains.push_back(wish);
+    return {};
+  }
+  void stop_drain() override { ++drain_stops; }
+  DrainReport drain_report() override {
+    const DrainReport now = drain_reports.front();
+    if (drain_reports.size() > 1) drain_reports.pop_front();
+    return now;
   }
   void subscribe_events(std::function<void(const Message&, Instant)> on_event) override {
     emit = std::move(on_event);
@@ -66,6 +78,10 @@ class FakeAdminService : public AdminService {
   std::string metrics = "migd_connections_opened_total 3\n";
   std::optional<MigrateReport> answer_at_once;
   std::vector<Asked> asked;
+  std::optional<Error> drain_error;
+  std::vector<DrainWish> drains;
+  int drain_stops = 0;
+  std::deque<DrainReport> drain_reports{{}};  // each time the next, at last the last
   std::vector<std::function<void(MigrateReport)>> unanswered;
   std::function<void(const Message&, Instant)> emit;
 };

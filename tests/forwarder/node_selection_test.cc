@@ -139,5 +139,47 @@ TEST_F(LeastLoadedTest, TheBusyAndTheDrainingComeLastOrNotAtAll) {
   EXPECT_EQ(best({kA, kB}), NodeId{});
 }
 
+// ---- where else a connection may live ----
+
+struct NodesBesideTest : ::testing::Test {
+  NodesBesideTest() {
+    service.pools = {{"all", {kA, kB, kC}}, {"api", {kB, kC}}, {"mine", {kA}}};
+    service.default_target = PoolTarget{"all"};
+    service.default_application = "files";
+  }
+  void rule(RuleTarget target, std::string application) {
+    service.rules.push_back({"", {}, std::move(target), std::move(application)});
+  }
+  using Nodes = std::vector<NodeId>;
+  ServiceOptions service;
+};
+
+TEST_F(NodesBesideTest, TheOthersOfItsPool) {
+  EXPECT_EQ(nodes_beside(service, "files", kA), (Nodes{kB, kC}));
+  EXPECT_EQ(nodes_beside(service, "files", kC), (Nodes{kA, kB}));
+  EXPECT_EQ(nodes_beside(service, "echo", kA), Nodes{}) << "no rule names it";
+}
+
+TEST_F(NodesBesideTest, RulesThatLeadHereCountBeforeOthers) {
+  rule(PoolTarget{"api"}, "api");
+  rule(NodeTarget{kA}, "api");
+  EXPECT_EQ(nodes_beside(service, "api", kB), Nodes{kC}) << "not A: that is another rule's";
+  EXPECT_EQ(nodes_beside(service, "api", kA), Nodes{});
+  EXPECT_EQ(nodes_beside(service, "api", NodeId{9}), (Nodes{kB, kC, kA})) << "an operator's doing";
+}
+
+TEST_F(NodesBesideTest, SeveralRulesAddUp) {
+  rule(NodeTarget{kA}, "files");
+  rule(PoolTarget{"mine"}, "files");
+  EXPECT_EQ(nodes_beside(service, "files", kA), (Nodes{kB, kC}));
+}
+
+TEST_F(NodesBesideTest, WithoutAnApplicationAllRulesCount) {
+  rule(PoolTarget{"api"}, "api");
+  EXPECT_EQ(nodes_beside(service, "", kB), (Nodes{kC, kA}));
+  rule(PoolTarget{"unknown"}, "files");
+  EXPECT_EQ(nodes_beside(service, "files", kB), (Nodes{kA, kC}));
+}
+
 }  // namespace
 }  // namespace migd

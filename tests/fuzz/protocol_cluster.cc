@@ -261,7 +261,7 @@ void ProtocolCluster::pass(Duration time) {
 // ---- what the input may say ----
 
 void ProtocolCluster::migrate(NodeId at, std::size_t client, NodeId target) {
-  machine(at).node->migrate(id_of(client).to_string(), "n" + std::to_string(target.value), 2s,
+  machine(at).node->migrate(id_of(client).to_string(), "n" + std::to_string(target.value), {2s},
                             [](const MigrateReport&) {});
 }
 
@@ -412,7 +412,11 @@ std::optional<wire::Message> ProtocolCluster::forged(Input& in, std::uint8_t kin
     case Kind::kLocated:
       return Located{in.below(4), {{tenure, in.flag(), node()}}};
     case Kind::kOrder:
-      return Order{in.u8(), id, node(), Duration(1us) * in.u32()};
+      return Order{
+          in.u8(),
+          id,
+          node(),
+          {Duration(1us) * in.u32(), in.flag() ? MigrationMode::kHold : MigrationMode::kNow}};
     case Kind::kOrderResult: {
       MigrationFinished finished;
       finished.request = in.below(4);

@@ -3,6 +3,7 @@
   kernel_client.py echo   ADDRESS PORT LOCAL_PORT ROUNDS PAUSE_MS   ping-pong of ramp pieces: at
                                                   least so many, and until standard input ends
   kernel_client.py bulk   ADDRESS PORT LOCAL_PORT BYTES             full-duplex ramp through echo
+  kernel_client.py flow   ADDRESS PORT LOCAL_PORT BYTES PAUSE_MS    the same in small pieces
   kernel_client.py half   ADDRESS PORT LOCAL_PORT BYTES PAUSE_MS    sends all, FIN; reads slowly
   kernel_client.py source ADDRESS PORT LOCAL_PORT BYTES PAUSE_MS    reads the server's ramp
 """
@@ -10,6 +11,7 @@ import itertools
 import json
 import select
 import socket
+import struct
 import sys
 import time
 
@@ -84,6 +86,27 @@ def bulk(connection, total):
         if writable:
             sent += connection.send(ramp(min(1 << 16, total - sent), sent))
     return {"ok": True, "bytes": received}
+
+
+def flow(connection, total, pause_ms):
+    """Steadily, for as long as it takes; says how long the closed window has kept it waiting."""
+    sent = received = 0
+    connection.setblocking(False)
+    while received < total:
+        readable, writable, _ = select.select([connection], [connection] if sent < total else [],
+                                              [], 1)
+        if readable:
+            part = connection.recv(1 << 18)
+            if part != ramp(len(part), received) or not part:
+                return {"ok": False, "received": received, "why": "closed or wrong bytes"}
+            received += len(part)
+        if writable:
+            sent += connection.send(ramp(min(16 << 10, total - sent), sent))
+            time.sleep(pause_ms / 1000)
+    # struct tcp_info of linux/tcp.h: tcpi_rwnd_limited, in microseconds.
+    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192)
+    return {"ok": True, "bytes": received,
+            "window_closed_s": struct.unpack_from("=Q", info, 176)[0] / 1e6}
 
 
 def half(connection, total, pause_ms):

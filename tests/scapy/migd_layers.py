@@ -340,7 +340,7 @@ class MigdLocated(Packet):
 class MigdOrder(Packet):
     name = "migd ORDER"
     fields_desc = [LongField("request", 0), *_tenure()[:3], ShortField("target", 0),
-                   LongField("timeout", 0)]
+                   LongField("timeout", 0), ByteField("mode", 0)]
 
 
 class MigdOrderResult(Packet):

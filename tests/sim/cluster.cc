@@ -244,7 +244,7 @@ bool SimCluster::migrate(const SimClient& client, SimMachine& target,
   const auto connection = connection_of(client);
   SimMachine* owner = connection ? owner_of(*connection) : nullptr;
   if (owner == nullptr || owner == &target || owner->paused()) return false;
-  owner->node().migrate(connection->to_string(), target.name(), options_.migration_timeout,
+  owner->node().migrate(connection->to_string(), target.name(), {options_.migration_timeout},
                         [done = std::move(done)](const MigrateReport& report) {
                           if (done) done(report);
                         });

@@ -75,6 +75,7 @@ class SimCluster {
   void on_message(std::function<void(SimMachine&, const Message&)> observer) {
     observers_.push_back(std::move(observer));
   }
+  void forget_observers() { observers_.clear(); }
 
   SimLoop& world() { return world_; }
   SimNet& net() { return net_; }

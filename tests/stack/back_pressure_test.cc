@@ -73,6 +73,71 @@ TEST_P(BackPressureTest, PausedWritingDrainsAndGoesOn) {
   EXPECT_GT(more, 0u);
 }
 
+// The window closes, its right edge stays (the peer watches that), and probes are answered.
+TEST_P(BackPressureTest, PausedReadingHoldsThePeer) {
+  bed().connect();
+  bed().give(bed().peer.data(ramp(1000)));
+  EXPECT_EQ(bed().app.received, ramp(1000));
+  Connection* const connection = bed().find();
+  const auto hand_over = [&](const Bytes& packet) {  // not give(): a move would end the pause
+    Frame frame = bed().owner->pool->copy_of(packet);
+    bed().stack().input(frame, bed().now);
+    bed().deliver();
+  };
+  connection->pause_reading(true);
+  std::size_t sent = 1000;
+  while (bed().peer.send_next != bed().peer.right_edge) {  // what was read before may open it yet
+    const auto room = static_cast<std::uint32_t>(bed().peer.right_edge - bed().peer.send_next);
+    const std::size_t size = std::min<std::size_t>(1400, room);
+    hand_over(bed().peer.data(ramp(size, sent)));
+    sent += size;
+    ASSERT_LT(sent, 1u << 21);
+  }
+  bed().take();
+  const SeqNum edge = bed().peer.right_edge;
+  for (int i = 0; i < 3; ++i) {
+    hand_over(bed().peer.data(ramp(1, sent)));  // a probe of the closed window
+    bed().peer.send_next = edge;
+    const SeenSegment answer = bed().take_one();
+    EXPECT_TRUE(answer.pure_ack()) << answer.describe();
+    EXPECT_EQ(answer.ack, edge);
+    EXPECT_EQ(answer.window_field, 0u);
+  }
+  EXPECT_EQ(connection->readable(), 0u);
+  EXPECT_TRUE(connection->peek_front().empty());
+  EXPECT_EQ(bed().app.received.size(), 1000u);
+  EXPECT_FALSE(connection->application_done());
+  connection->pause_reading(false);
+  bed().deliver();
+  EXPECT_EQ(bed().app.received, ramp(sent));
+  EXPECT_GT(bed().peer.right_edge, edge);
+}
+
+TEST_P(BackPressureTest, PausedReadingEndsWithTheConnection) {
+  for (const bool reset : {false, true}) {
+    rebuild(peer_options());
+    bed().connect();
+    bed().find()->pause_reading(true);
+    const auto hand_over = [&](const Bytes& packet) {
+      Frame frame = bed().owner->pool->copy_of(packet);
+      bed().stack().input(frame, bed().now);
+      bed().deliver();
+    };
+    hand_over(bed().peer.fin(ramp(100)));
+    EXPECT_EQ(bed().app.peer_closed_events, 0);
+    EXPECT_FALSE(bed().find()->peer_closed());
+    if (reset) {
+      hand_over(bed().peer.rst());
+      EXPECT_EQ(bed().app.closed, CloseReason::kPeerReset);
+      continue;
+    }
+    bed().find()->pause_reading(false);
+    bed().deliver();
+    EXPECT_EQ(bed().app.received, ramp(100));
+    EXPECT_EQ(bed().app.peer_closed_events, 1);
+  }
+}
+
 TEST_P(BackPressureTest, ReadLaterComesAgainAfterTheWindowWasOpened) {
   bed().connect();
   bed().app.reads = false;

@@ -141,8 +141,9 @@ TEST(ReceiveQueueTest, ClearForgetsAll) {
 
 TEST(NamesTest, OfStatesAndBlockers) {
   EXPECT_EQ(to_string(TcpState::kCloseWait), "CLOSE_WAIT");
-  EXPECT_EQ(to_string(Blockers{0}), "");
-  EXPECT_EQ(to_string(Blocker::kAppBusy | Blocker::kMoving), "app_busy,moving");
+  EXPECT_EQ(Blockers().to_string(), "");
+  EXPECT_EQ((Blocker::kMoving | Blocker::kAppBusy).to_string(), "app_busy,moving");
+  EXPECT_EQ(Blockers(Blocker::kNoTarget).to_string(), "no_target");
 }
 
 TEST(AddressTest, TravelsToLwipAndBack) {

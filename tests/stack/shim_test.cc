@@ -22,7 +22,7 @@ class Application : public ApplicationHost {
 
 class BusyApp : public TestApp {
  public:
-  Blockers blockers() const override { return static_cast<Blockers>(Blocker::kAppBusy); }
+  Blockers blockers() const override { return Blocker::kAppBusy; }
 };
 
 class ShimTest : public ::testing::Test {
@@ -34,7 +34,7 @@ class ShimTest : public ::testing::Test {
     Shim& target = there ? shim_b : shim_a;
     TestNode& to = there ? bed.b : bed.a;
     Connection& connection = *bed.find();
-    EXPECT_EQ(migd::to_string(source.blockers(connection)), "");
+    EXPECT_TRUE(source.blockers(connection).empty());
     FrozenConnection frozen = source.freeze(connection, bed.now);
     const Tenure next{connection.id(), Epoch{connection.epoch().value + 1}};
     const ConnectionBlob blob = *source.compile(frozen, {}, {}, next, NodeId{1}, bed.now);
