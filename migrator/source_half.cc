@@ -186,9 +186,12 @@ bool SourceHalf::settles_by_itself(const Outgoing& m) const {
 }
 
 bool SourceHalf::moving(const ConnectionId& connection) const {
-  const auto it = outgoing_.lower_bound(Tenure{connection, Epoch{}});
-  return it != outgoing_.end() && it->first.connection == connection &&
-         it->second->stage < Stage::kReleased;
+  // Earlier ones, released already, may stand before the one that is under way.
+  for (auto it = outgoing_.lower_bound(Tenure{connection, Epoch{}});
+       it != outgoing_.end() && it->first.connection == connection; ++it) {
+    if (it->second->stage < Stage::kReleased) return true;
+  }
+  return false;
 }
 
 void SourceHalf::poll(Instant now) {
@@ -216,7 +219,7 @@ bool SourceHalf::still_fit(Outgoing& m, const Connection* connection) {
     withdraw(m, kGone);
     return false;
   }
-  const Blockers found = blockers(*connection, m.request).without(Blocker::kMoving);
+  const Blockers found = readiness(env_, *connection, m.request);  // moving: by others
   if (!found.empty()) withdraw(m, found);
   return found.empty();
 }
