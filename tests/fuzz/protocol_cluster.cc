@@ -411,12 +411,12 @@ std::optional<wire::Message> ProtocolCluster::forged(Input& in, std::uint8_t kin
       return Locate{in.u8(), id.to_string().substr(0, in.below(33))};
     case Kind::kLocated:
       return Located{in.below(4), {{tenure, in.flag(), node()}}};
-    case Kind::kOrder:
-      return Order{
-          in.u8(),
-          id,
-          node(),
-          {Duration(1us) * in.u32(), in.flag() ? MigrationMode::kHold : MigrationMode::kNow}};
+    case Kind::kOrder: {
+      const std::uint8_t request = in.u8();
+      const NodeId target = node();
+      const auto mode = request % 2 == 0 ? MigrationMode::kNow : MigrationMode::kHold;
+      return Order{request, id, target, {Duration(1us) * in.u32(), mode}};
+    }
     case Kind::kOrderResult: {
       MigrationFinished finished;
       finished.request = in.below(4);
