@@ -215,7 +215,22 @@ void Node::settle(Instant now) {
     bus_.dispatch();
   }
   migrator_->flush(now);
+  return_syns();
   arm_timer();
+}
+
+// By now their forwarder has been told that the connection which had their tuple is over.
+void Node::return_syns() {
+  for (auto& syn : migrator_->driver().take_unclaimed_syns()) {
+    if (options_.self.roles.forwarder) {
+      forwarder_->classify_again(std::move(syn.frame), syn.hops);
+    } else {
+      GueHeader header;
+      header.forwarded = true;
+      header.hops = static_cast<std::uint8_t>(syn.hops + 1);
+      tunnel_->send_gue(std::move(syn.frame), syn.from, header);
+    }
+  }
 }
 
 // ---- time ----

@@ -104,6 +104,7 @@ class Node : public FrameSink, public AdminService, private LoadSource {
   void count(const Message& message);
   void log(const Message& message);
   void settle(Instant now);
+  void return_syns();
   void arm_timer();
   void on_timer();
   PeerLoad load() override;

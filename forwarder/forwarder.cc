@@ -106,7 +106,18 @@ Forwarder::Route Forwarder::route_mapped(Frame& frame, const IpHeader& ip, Mappi
   return sent ? Route::kSent : Route::kDropped;
 }
 
-Forwarder::Route Forwarder::route_unmapped(Frame& frame, const FourTuple& tuple) {
+bool Forwarder::classify_again(Frame frame, int hops) {
+  const auto ip = parse_ip(frame.bytes());
+  const auto tcp = ip ? TcpView::parse(frame.bytes().subspan(ip->header_size))
+                      : tl::expected<TcpView, DropReason>(tl::unexpected(ip.error()));
+  if (!tcp) return drop(tcp.error()) == Route::kSent;
+  const FourTuple tuple{{ip->dst, tcp->dst_port()}, {ip->src, tcp->src_port()}};
+  // A classifier whose own stack has not taken it has no such service.
+  if (roles_.classifier) return drop(DropReason::kNoService) == Route::kSent;
+  return route_unmapped(frame, tuple, hops) == Route::kSent;
+}
+
+Forwarder::Route Forwarder::route_unmapped(Frame& frame, const FourTuple& tuple, int hops) {
   if (roles_.classifier) return Route::kLocal;
   NodeId first, second;  // by preference; a draining one only keeps what it has
   for (const NodeId node : rendezvous_order(kRendezvousKey, tuple, classifiers_)) {
@@ -119,6 +130,7 @@ Forwarder::Route Forwarder::route_unmapped(Frame& frame, const FourTuple& tuple)
   if (first == NodeId{}) std::swap(first, second);
   if (first == NodeId{}) return drop(DropReason::kNoNode);
   GueHeader header;
+  header.hops = static_cast<std::uint8_t>(hops + 1);
   header.next_hop = second;
   return tunnel_.send_gue(std::move(frame), first, header) ? Route::kSent : Route::kDropped;
 }

@@ -49,6 +49,9 @@ class Forwarder {
   // A packet to a VIP; `ip` is its header, parsed.
   Route route(Frame& frame, const IpHeader& ip, Instant now);
   Route route(Frame& frame, const IpHeader& ip, const TcpView& tcp, Instant now);
+  // A SYN that the owner of the mapping has given back: its connection is over, another begins.
+  // False when it was dropped, and counted.
+  bool classify_again(Frame frame, int hops);
 
   const MappingTable& mappings() const { return mappings_; }
   std::uint64_t refused_requests() const { return refused_requests_; }  // stale ones
@@ -60,7 +63,7 @@ class Forwarder {
   void subscribe(MessageBus& bus);
   void on_peer_up(const PeerUp& message);
   Route route_mapped(Frame& frame, const IpHeader& ip, Mapping& mapping, bool may_rewrite);
-  Route route_unmapped(Frame& frame, const FourTuple& tuple);
+  Route route_unmapped(Frame& frame, const FourTuple& tuple, int hops = 0);
   Route route_icmp(Frame& frame, const IpHeader& ip, Instant now);
   Route drop(DropReason reason);
 

@@ -75,8 +75,11 @@ void IntermediateDriver::deliver_from(NodeId from, Frame frame, Arrival arrival,
     return;
   }
   if (!gates_.empty() && at_gate(frame, flow->tuple, arrival, from)) return;
-  if (flow->is_syn && from != NodeId{}) origins_[flow->tuple] = from;
-  to_stack(std::move(frame), flow->tuple, flow->is_syn, hops, now);
+  // One that an owner gives back comes from no forwarder.
+  if (flow->is_syn && from != NodeId{} && arrival == Arrival::kDirect) {
+    origins_[flow->tuple] = from;
+  }
+  to_stack(from, std::move(frame), flow->tuple, flow->is_syn, hops, now);
 }
 
 // True when the flow's gate has taken the packet.
@@ -111,8 +114,8 @@ void IntermediateDriver::hold(HoldQueue& queue, Frame& frame) {
   if (!queue.push(frame)) drops_.count(DropReason::kHoldQueueFull);
 }
 
-void IntermediateDriver::to_stack(Frame frame, const FourTuple& tuple, bool is_syn, int hops,
-                                  Instant now) {
+void IntermediateDriver::to_stack(NodeId from, Frame frame, const FourTuple& tuple, bool is_syn,
+                                  int hops, Instant now) {
   switch (stack_.input(frame, now)) {
     case Stack::InputVerdict::kTaken:
       return;
@@ -121,16 +124,31 @@ void IntermediateDriver::to_stack(Frame frame, const FourTuple& tuple, bool is_s
       drops_.count(is_syn ? DropReason::kFrozenSynDropped : DropReason::kNoConnection);
       return;
     case Stack::InputVerdict::kNoConnection:
-      follow_tombstone(std::move(frame), tuple, is_syn, hops, now);
+      if (is_syn) {
+        give_back(from, std::move(frame), hops);
+      } else {
+        follow_tombstone(std::move(frame), tuple, hops, now);
+      }
       return;
   }
 }
 
-void IntermediateDriver::follow_tombstone(Frame frame, const FourTuple& tuple, bool is_syn,
-                                          int hops, Instant now) {
+// A SYN never follows a tombstone: it begins another connection.
+void IntermediateDriver::give_back(NodeId from, Frame frame, int hops) {
+  if (from == NodeId{} || unclaimed_syns_.size() == kUnclaimedSynsMax) {
+    drops_.count(DropReason::kNoService);
+  } else if (hops >= limits::kForwardHopsMax) {
+    drops_.count(DropReason::kEncapsulationLoop);
+  } else {
+    unclaimed_syns_.push_back({std::move(frame), from, hops});
+  }
+}
+
+void IntermediateDriver::follow_tombstone(Frame frame, const FourTuple& tuple, int hops,
+                                          Instant now) {
   const Tombstone* stone = tombstone(tuple);
-  if (stone == nullptr || stone->expires <= now || is_syn) {
-    drops_.count(is_syn ? DropReason::kNoService : DropReason::kNoConnection);
+  if (stone == nullptr || stone->expires <= now) {
+    drops_.count(DropReason::kNoConnection);
     return;
   }
   if (hops >= limits::kForwardHopsMax) {
@@ -237,7 +255,7 @@ void IntermediateDriver::activate(const FourTuple& tuple, Instant now) {
   MIGD_CHECK(gate.phase == Phase::kTargetAttached);
   gate.phase = Phase::kTargetAwaitingBarrier;
   for (Frame& frame : gate.stragglers.take()) {
-    to_stack(std::move(frame), tuple, false, 0, now);
+    to_stack(NodeId{}, std::move(frame), tuple, false, 0, now);
   }
   if (gate.barrier_passed) {
     release_direct(gate, now);
@@ -259,7 +277,7 @@ void IntermediateDriver::release_direct(Gate& gate, Instant now) {
   std::deque<Frame> held = gate.direct.take();
   gates_.erase(tuple);  // `gate` is gone from here on
   for (Frame& frame : held)
-    to_stack(std::move(frame), tuple, false, 0, now);
+    to_stack(NodeId{}, std::move(frame), tuple, false, 0, now);
 }
 
 void IntermediateDriver::return_to_source(const FourTuple& tuple, const Reference& source,

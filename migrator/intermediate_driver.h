@@ -11,6 +11,8 @@
 //     attached here, not yet active   -> hold: stragglers (by the old owner) and direct ones apart
 //     active, barrier outstanding     -> stragglers to the stack, direct ones held behind them
 //     nobody knows it, tombstone      -> pass on to the new owner (never a SYN)
+//     a SYN that nobody takes         -> goes back the way it came, to be classified: its
+//                                        four-tuple was mapped here for an earlier connection
 //     unknown flow identifier         -> hold for a moment: its STATE may be right behind
 //     nobody knows it                 -> drop, counted; never an answer
 //
@@ -29,6 +31,8 @@
 #include <map>
 #include <optional>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "base/datagram.h"
 #include "base/drop_reason.h"
@@ -54,6 +58,7 @@ class IntermediateDriver {
   static constexpr Duration kOrphanPatience = 200ms;
   static constexpr std::size_t kOrphanChargeMax = 16u << 20;
   static constexpr std::size_t kTombstonesMax = 1u << 20;
+  static constexpr std::size_t kUnclaimedSynsMax = 64;  // in one batch of packets
 
   IntermediateDriver(Stack& stack, Tunnel& tunnel, DatagramReceiver& channel, DropCounters& drops,
                      Metrics& metrics, const SipKey& table_key, Instant now);
@@ -109,6 +114,15 @@ class IntermediateDriver {
   NodeId origin_of(const FourTuple& tuple) const;
   void forget_origins() { origins_.clear(); }
 
+  // SYNs that `from` has passed on, and that no connection and no listener here takes. To be
+  // asked for when the end of the earlier connection has been told.
+  struct UnclaimedSyn {
+    Frame frame;
+    NodeId from;
+    int hops = 0;  // so far
+  };
+  std::vector<UnclaimedSyn> take_unclaimed_syns() { return std::exchange(unclaimed_syns_, {}); }
+
   std::size_t held_flows() const { return gates_.size(); }
 
  private:
@@ -129,8 +143,10 @@ class IntermediateDriver {
   };
 
   bool at_gate(Frame& frame, const FourTuple& tuple, Arrival arrival, NodeId from);
-  void to_stack(Frame frame, const FourTuple& tuple, bool is_syn, int hops, Instant now);
-  void follow_tombstone(Frame frame, const FourTuple& tuple, bool is_syn, int hops, Instant now);
+  void to_stack(NodeId from, Frame frame, const FourTuple& tuple, bool is_syn, int hops,
+                Instant now);
+  void give_back(NodeId from, Frame frame, int hops);
+  void follow_tombstone(Frame frame, const FourTuple& tuple, int hops, Instant now);
   void hold(HoldQueue& queue, Frame& frame);
   void send_straggler(Frame frame, const Reference& to, int hops);
   void release_direct(Gate& gate, Instant now);
@@ -153,6 +169,7 @@ class IntermediateDriver {
   std::deque<Orphan> orphans_;
   std::size_t orphan_charge_ = 0;
   std::unordered_map<FourTuple, NodeId, FourTupleHash> origins_;  // of one batch of packets
+  std::vector<UnclaimedSyn> unclaimed_syns_;
   TimerWheel wheel_;
 };
 

@@ -181,6 +181,16 @@ SimClient& SimCluster::add_client(std::uint16_t vip_port, TcpConfig config) {
   return *clients_.back();
 }
 
+SimClient& SimCluster::add_client_again(const SimClient& earlier) {
+  TcpConfig config = earlier.tcp().config();
+  config.initial_sequence += 1u << 24;  // RFC 6528: later ones are higher
+  net_.remove_route(config.local.address, earlier.port());
+  clients_.push_back(std::make_unique<SimClient>(
+      net_, world_, fmt::format("c{}", clients_.size() + 1), config, SimClock{}));
+  set_client_path(options_.client_path);
+  return *clients_.back();
+}
+
 // ---- what the nodes say ----
 
 void SimCluster::deliver(SimMachine& machine, const Message& message) {

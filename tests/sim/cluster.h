@@ -54,6 +54,8 @@ class SimCluster {
 
   // A client of the cluster's family at an address of its own. Endpoints are filled in.
   SimClient& add_client(std::uint16_t vip_port, TcpConfig config = {});
+  // Another connection from the same endpoint to the same one, in place of the earlier client.
+  SimClient& add_client_again(const SimClient& earlier);
 
   // ---- moving ----
   std::optional<ConnectionId> connection_of(const SimClient& client) const;

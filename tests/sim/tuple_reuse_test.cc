@@ -1,0 +1,52 @@
+// A four-tuple comes back while the connection that had it is in TIME_WAIT on the node that it
+// moved to: RFC 6191 there, and a classification from the beginning.
+#include <gtest/gtest.h>
+
+#include "tests/sim/scenario.h"
+
+namespace migd::sim {
+namespace {
+
+class TupleReuse : public ::testing::TestWithParam<int> {};
+
+TEST_P(TupleReuse, TheNextConnectionIsClassifiedAtOnce) {
+  const int moves = GetParam();
+  SimCluster cluster(ClusterOptions{});
+  cluster.start();
+  TcpConfig config;
+  config.timestamps = false;
+  SimClient& first = cluster.add_client(kHttpPort, config);
+  first.send("GET /files/small HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  first.await_responses(1).await_end();
+  first.start();
+  cluster.world().run_for(20ms);
+  for (int i = 0; i < moves; ++i) {
+    EXPECT_TRUE(cluster.migrate_to_next(first));
+    cluster.world().run_for(10ms);
+  }
+  first.tcp().shutdown_write();
+  cluster.world().run_for(100ms);
+  ASSERT_TRUE(first.finished()) << first.progress();
+  const ConnectionId old = *cluster.connection_of(first);
+  SimMachine* const keeper = cluster.owner_of(old);
+  ASSERT_NE(keeper, nullptr) << "it waits out TIME_WAIT";
+  EXPECT_EQ(keeper->name(), moves % 2 == 0 ? "h1" : "h2");
+  EXPECT_EQ(keeper->node().stack().find(old)->state(), TcpState::kTimeWait);
+
+  SimClient& second = cluster.add_client_again(first);
+  second.send("GET /b/small HTTP/1.1\r\nHost: a\r\n\r\n").await_responses(1);
+  second.start();
+  cluster.world().run_for(200ms);  // less than it takes to repeat a SYN
+  EXPECT_TRUE(second.finished()) << second.progress();
+  const ConnectionId next = *cluster.connection_of(second);
+  EXPECT_NE(next, old);
+  EXPECT_EQ(cluster.owner_of(next)->name(), "h2");
+  EXPECT_EQ(cluster.owner_of(old), nullptr);
+  for (const Violation& violation : cluster.judge().violations())
+    ADD_FAILURE() << violation.to_string();
+}
+
+INSTANTIATE_TEST_SUITE_P(Moves, TupleReuse, ::testing::Values(0, 1, 2));
+
+}  // namespace
+}  // namespace migd::sim
