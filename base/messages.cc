@@ -118,8 +118,8 @@ void put_all(Fields& out, const MigrationRequest& m) {
   if (m.request != 0) put(out, "request", m.request);
   put(out, "connection", m.connection);
   put(out, "target", m.target);
-  if (!m.application.empty()) put(out, "application", m.application);
-  if (m.unbound) put(out, "unbound", m.unbound);
+  if (!m.terms.application.empty()) put(out, "application", m.terms.application);
+  if (m.terms.unbound) put(out, "unbound", m.terms.unbound);
   if (m.expected_epoch) put(out, "expected_epoch", *m.expected_epoch);
   put(out, "timeout_us", m.terms.timeout);
   if (m.terms.mode != MigrationMode::kNow) put(out, "mode", to_string(m.terms.mode));

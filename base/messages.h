@@ -100,20 +100,20 @@ enum class MigrationMode : std::uint8_t {
 std::string_view to_string(MigrationMode mode);
 std::optional<MigrationMode> parse_migration_mode(std::string_view text);
 
-// What the asker grants a move.
+// What the asker grants a move, and wants of it.
 struct MoveTerms {
   Duration timeout = 5s;
   MigrationMode mode = MigrationMode::kNow;
+  // Empty: the application that has it now. The target's may be of another type.
+  std::string application = {};
+  bool unbound = false;  // without an application: it is kept until somebody binds it
 };
 
 // Somebody wants a connection to move: the classifier, the application, the operator, a policy.
 struct MigrationRequest {
   std::uint64_t request = 0;  // 0, or a number the asker will recognise in MigrationFinished
   ConnectionId connection;
-  NodeId target;  // 0: it stays, and is bound to `application`, or unbound
-  // Empty: the application that has it now. The target's may be of another type.
-  std::string application;
-  bool unbound = false;  // without an application: it shall be kept until somebody binds it
+  NodeId target;  // 0: it stays, and is bound, or unbound
   std::optional<Epoch> expected_epoch;
   MoveTerms terms;
   std::string asked_by;  // "classifier", "application", "operator", "drain"

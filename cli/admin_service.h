@@ -108,7 +108,8 @@ class AdminService {
   virtual StatusReport status() = 0;
   virtual std::vector<ConnectionRow> connections() = 0;
 
-  // Moves the connection to the node of that name. `id_or_prefix` is a connection id or the
+  // Moves the connection to the node of that name; with an empty one it stays, and is bound to
+  // terms.application or unbound. `id_or_prefix` is a connection id or the
   // beginning of one that is unique among the connections of all nodes; any node passes the request
   // on to the owner. Errors: kNotFound (connection or node), kInvalidArgument (no such thing as an
   // id), kRefused (also an ambiguous prefix, or a named blocker), kUnavailable, kBusy, kDeadline.

@@ -65,6 +65,21 @@ class CommandLine {
     sub->add_flag("--json", json, description)->disable_flag_override();
   }
 
+  void add_id(CLI::App* sub) {
+    sub->add_option("id", migrate_.id, "Connection id, or a beginning of it that is unique")
+        ->required()
+        ->type_name("ID");
+  }
+  void add_migrate_timeout(CLI::App* sub) {
+    sub->add_option_function<std::string>(
+           "--timeout",
+           [this](const std::string& text) {
+             migrate_.timeout = timeout_of(text, kMigrateTimeoutMax);
+           },
+           "Give up after this long, e.g. 500ms or 5s")
+        ->type_name("DURATION");
+  }
+
   void add_local_commands() {
     auto* run = add("run", "Run the daemon", [this] { return run_daemon_(run_, console_); });
     add_config(run, run_.config_path);
@@ -110,9 +125,7 @@ class CommandLine {
 
     auto* migrate = add("migrate", "Move a connection to another node",
                         [this] { return migrate_command(daemon_, migrate_, console_); });
-    migrate->add_option("id", migrate_.id, "Connection id, or a beginning of it that is unique")
-        ->required()
-        ->type_name("ID");
+    add_id(migrate);
     migrate->add_option("--to", migrate_.to, "The new owner")->required()->type_name("NODE");
     migrate->add_flag("--wait", migrate_.wait, "Return when the new owner is active")
         ->disable_flag_override();
@@ -121,15 +134,28 @@ class CommandLine {
             "--mode", [this](const std::string& text) { set_mode(text); },
             "now; drain: first let the client acknowledge all; hold: until the target is there")
         ->type_name("MODE");
-    migrate
-        ->add_option_function<std::string>(
-            "--timeout",
-            [this](const std::string& text) {
-              migrate_.timeout = timeout_of(text, kMigrateTimeoutMax);
-            },
-            "Give up after this long, e.g. 500ms or 5s")
-        ->type_name("DURATION");
+    auto* application =
+        migrate->add_option("--application", migrate_.application, "Who gets it there")
+            ->type_name("NAME");
+    migrate->add_flag("--unbound", migrate_.unbound, "Nobody gets it there until it is bound")
+        ->disable_flag_override()
+        ->excludes(application);
+    add_migrate_timeout(migrate);
     add_json(migrate, daemon_.json);
+
+    auto* bind = add("bind", "Give an unbound connection to an application, where it is",
+                     [this] { return bind_command(daemon_, migrate_, console_); });
+    add_id(bind);
+    bind->add_option("--application", migrate_.application, "Default: the one that left it last")
+        ->type_name("NAME");
+    add_migrate_timeout(bind);
+    add_json(bind, daemon_.json);
+
+    auto* unbind = add("unbind", "Take a connection from its application, which leaves its state",
+                       [this] { return unbind_command(daemon_, migrate_, console_); });
+    add_id(unbind);
+    add_migrate_timeout(unbind);
+    add_json(unbind, daemon_.json);
 
     auto* drain = add("drain", "Move all connections away, and take no new ones",
                       [this] { return drain_command(daemon_, drain_, console_); });

@@ -360,7 +360,8 @@ std::vector<ConnectionRow> Node::connections() {
 
 void Node::migrate(std::string id_or_prefix, std::string node_name, MoveTerms terms,
                    std::function<void(MigrateReport)> done) {
-  const Result<NodeId> target = node_called(node_name);
+  const Result<NodeId> target =
+      node_name.empty() ? Result<NodeId>(NodeId{}) : node_called(node_name);
   if (!target) {
     done(report_of(tl::unexpected(target.error())));
     return;

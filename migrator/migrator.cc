@@ -113,7 +113,7 @@ Result<void> Migrator::migrate(Connection& connection, NodeId target, std::strin
   MigrationRequest request;
   request.connection = connection.id();
   request.target = target;
-  request.application = application;
+  request.terms.application = application;
   request.expected_epoch = connection.epoch();
   request.asked_by = "application";
   if (const Blockers found = source_->blockers(connection, request); !found.empty()) {

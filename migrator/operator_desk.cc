@@ -24,7 +24,7 @@ void OperatorDesk::migrate(const std::string& id_prefix, NodeId target, const Mo
   c.number = next_number_++;
   c.prefix = id_prefix;
   c.target = target;
-  c.mode = terms.mode;
+  c.terms = terms;
   c.deadline = now + terms.timeout;
   c.done = std::move(done);
   cases_[c.number] = std::move(opened);
@@ -83,7 +83,8 @@ void OperatorDesk::give_order(Case& c, Instant now) {
   const Match& match = c.matches.front();
   c.ordered = true;
   c.owner = match.owner;
-  const MoveTerms terms{c.deadline - now, c.mode};
+  MoveTerms terms = c.terms;
+  terms.timeout = c.deadline - now;
   wheel_.arm(c, c.deadline);
   if (match.owner == env_.options.self) {
     MigrationRequest request;

@@ -25,6 +25,7 @@ class OperatorDesk {
 
   OperatorDesk(MigratorEnvironment& environment, Instant now);
 
+  // Without a target the connection stays, and is bound or unbound.
   // `done` is called exactly once: the outcome (which may be a refusal), or kNotFound,
   // kInvalidArgument (ambiguous prefix), kUnavailable, kDeadline.
   void migrate(const std::string& id_prefix, NodeId target, const MoveTerms& terms, Done done,
@@ -48,8 +49,8 @@ class OperatorDesk {
   struct Case : TimerWheel::Node {
     std::uint64_t number = 0;
     std::string prefix;
-    NodeId target;
-    MigrationMode mode = MigrationMode::kNow;
+    NodeId target;  // 0: it stays
+    MoveTerms terms;
     Instant deadline;
     Done done;
     std::vector<NodeId> unanswered;  // while locating

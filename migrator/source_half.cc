@@ -72,9 +72,9 @@ Blockers SourceHalf::blockers(const Connection& connection, const MigrationReque
 // It arrives without an application, and waits for one.
 bool SourceHalf::stays_unbound(const MigrationRequest& request,
                                const Connection& connection) const {
-  if (request.unbound) return true;
+  if (request.terms.unbound) return true;
   const auto record = env_.records.find(connection.id());
-  return request.application.empty() && record != env_.records.end() && record->second.kept;
+  return request.terms.application.empty() && record != env_.records.end() && record->second.kept;
 }
 
 void SourceHalf::refuse(const MigrationRequest& request, const Blockers& blockers) {
@@ -106,8 +106,8 @@ void SourceHalf::start(const MigrationRequest& request, Instant now) {
   const auto handover = handovers_.find(request.connection);
   auto m = std::make_unique<Outgoing>();
   m->request = request;
-  m->handover.application = request.application;
-  m->handover.unbound = request.unbound;
+  m->handover.application = request.terms.application;
+  m->handover.unbound = request.terms.unbound;
   if (handover != handovers_.end()) {
     m->handover = std::move(handover->second);
     handovers_.erase(handover);
@@ -134,7 +134,7 @@ void SourceHalf::start(const MigrationRequest& request, Instant now) {
 // PREPARE
 bool SourceHalf::ask(const Outgoing& m, const Connection& connection, Instant now) {
   std::string application =
-      m.request.application.empty() ? connection.application() : m.request.application;
+      m.request.terms.application.empty() ? connection.application() : m.request.terms.application;
   const bool kept = connection.application_done() || stays_unbound(m.request, connection);
   if (kept) application.clear();  // the target need not know it
   return env_.send(m.request.target, wire::Prepare{m.tenure, m.tuple, kept, application}, now);

@@ -12,7 +12,7 @@ void UnboundConnections::place(const ConnectionClassified& classified, Instant n
     MigrationRequest request;
     request.connection = id;
     request.target = classified.target;
-    request.application = classified.application;
+    request.terms.application = classified.application;
     request.asked_by = "classifier";
     env_.bus.post(std::move(request));
     return;
@@ -61,10 +61,10 @@ Result<void> UnboundConnections::check(const MigrationRequest& request,
     return fail(ErrorCode::kRefused, "stale_epoch");
   }
   if (connection->application_done()) return fail(ErrorCode::kRefused, "application_done");
-  if (request.unbound && connection->application().empty()) {
+  if (request.terms.unbound && connection->application().empty()) {
     return fail(ErrorCode::kRefused, "already_unbound");
   }
-  if (!request.unbound && !connection->application().empty()) {
+  if (!request.terms.unbound && !connection->application().empty()) {
     return fail(ErrorCode::kRefused, "already_bound");
   }
   return {};
@@ -74,8 +74,8 @@ void UnboundConnections::rearrange(const MigrationRequest& request, bool moving)
   Connection* const connection = env_.stack.find(request.connection);
   Result<void> done = check(request, connection, moving);
   if (done) {
-    done =
-        request.unbound ? disassociate(*connection) : associate(*connection, request.application);
+    done = request.terms.unbound ? disassociate(*connection)
+                                 : associate(*connection, request.terms.application);
   }
   MigrationFinished finished;
   finished.request = request.request;

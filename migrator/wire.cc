@@ -126,6 +126,8 @@ struct Writer {
     write(out, m.target);
     write(out, m.terms.timeout);
     out.u8(static_cast<std::uint8_t>(m.terms.mode));
+    out.u8(m.terms.unbound ? 1 : 0);
+    write_text(out, m.terms.application);
   }
   void operator()(const OrderResult& m) const {
     const MigrationFinished& f = m.finished;
@@ -237,6 +239,8 @@ bool read(BoundedReader& in, Order& m) {
   const std::uint8_t mode = in.u8();
   if (mode > static_cast<std::uint8_t>(MigrationMode::kHold)) return false;
   m.terms.mode = static_cast<MigrationMode>(mode);
+  if (!read_flag(in, m.terms.unbound)) return false;
+  read_text(in, m.terms.application);
   return true;
 }
 bool read(BoundedReader& in, OrderResult& m) {

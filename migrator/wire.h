@@ -20,6 +20,7 @@
 //   LOCATE          query(8) prefix(text)
 //   LOCATED         query(8) n(1) n * { tenure(20) here(1) next_owner(2) }
 //   ORDER           request(8) connection(16) target(2) timeout(8) mode(1)
+//                   unbound(1) application(text)      target 0: it stays where it is
 //   ORDER_RESULT    request(8) outcome(1) tenure(20) source(2) target(2) blob_bytes(4)
 //                   stages(9*8) reason(text)          nanoseconds; all ones: never reached
 //   PREPARE         tenure(20) four-tuple flags(1) application(text)

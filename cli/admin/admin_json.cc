@@ -105,29 +105,61 @@ Result<Duration> read_timeout(const Json& value, Duration least, Duration most) 
                                       format_duration(most)));
 }
 
-Result<void> read_migrate_command(const Json& json, MigrateCommand& command) {
+// What all commands about one connection may say; false for another key, or another type.
+Result<bool> read_common(std::string_view key, const Json& value, MigrateCommand& command) {
+  if (key == "id" && value.is_string()) {
+    command.id = value.get<std::string>();
+  } else if (key == "timeout" && value.is_string()) {
+    const auto timeout = read_timeout(value, kMigrateTimeoutMin, kMigrateTimeoutMax);
+    if (!timeout) return tl::unexpected(timeout.error());
+    command.terms.timeout = *timeout;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+Result<bool> read_bind(std::string_view key, const Json& value, MigrateCommand& command) {
+  if (key != "application" || !value.is_string()) return read_common(key, value, command);
+  command.terms.application = value.get<std::string>();
+  return true;
+}
+
+Result<bool> read_migrate(std::string_view key, const Json& value, MigrateCommand& command) {
+  if (key == "to" && value.is_string()) {
+    command.to = value.get<std::string>();
+  } else if (key == "wait" && value.is_boolean()) {
+    command.wait = value.get<bool>();
+  } else if (key == "unbound" && value.is_boolean()) {
+    command.terms.unbound = value.get<bool>();
+  } else if (key == "mode" && value.is_string()) {
+    const auto mode = parse_migration_mode(value.get<std::string>());
+    if (!mode) return wrong(key, "\"now\", \"drain\" or \"hold\"");
+    command.terms.mode = *mode;
+  } else {
+    return read_bind(key, value, command);
+  }
+  return true;
+}
+
+using ReadKey = Result<bool> (*)(std::string_view key, const Json& value, MigrateCommand& command);
+
+Result<MigrateCommand> parse_command(std::string_view text, Duration default_timeout, ReadKey read,
+                                     std::string_view keys) {
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) return wrong("body", "a JSON object");
+  MigrateCommand command;
+  command.terms.timeout = default_timeout;
   for (const auto& [key, value] : json.items()) {
-    if (key == "id" && value.is_string()) {
-      command.id = value.get<std::string>();
-    } else if (key == "to" && value.is_string()) {
-      command.to = value.get<std::string>();
-    } else if (key == "wait" && value.is_boolean()) {
-      command.wait = value.get<bool>();
-    } else if (key == "timeout" && value.is_string()) {
-      const auto timeout = read_timeout(value, kMigrateTimeoutMin, kMigrateTimeoutMax);
-      if (!timeout) return tl::unexpected(timeout.error());
-      command.terms.timeout = *timeout;
-    } else if (key == "mode" && value.is_string()) {
-      const auto mode = parse_migration_mode(value.get<std::string>());
-      if (!mode) return wrong(key, "\"now\", \"drain\" or \"hold\"");
-      command.terms.mode = *mode;
-    } else {
-      return wrong("body", "the keys id, to, wait, mode and timeout, each of its type");
-    }
+    const Result<bool> known = read(key, value, command);
+    if (!known) return tl::unexpected(known.error());
+    if (!*known) return wrong("body", fmt::format("the keys {}, each of its type", keys));
   }
   if (command.id.empty()) return wrong("id", "a connection id or the beginning of one");
-  if (command.to.empty()) return wrong("to", "the name of a node");
-  return {};
+  if (command.terms.unbound && !command.terms.application.empty()) {
+    return wrong("unbound", "no application beside it");
+  }
+  return command;
 }
 
 bool all_text(const Json& array) {
@@ -264,14 +296,26 @@ Result<DrainCommand> parse_drain_command(std::string_view text) {
 }
 
 Result<MigrateCommand> parse_migrate_command(std::string_view text, Duration default_timeout) {
-  const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) return wrong("body", "a JSON object");
-  MigrateCommand command;
-  command.terms.timeout = default_timeout;
-  if (const Result<void> read = read_migrate_command(json, command); !read) {
-    return tl::unexpected(read.error());
-  }
+  auto command = parse_command(text, default_timeout, read_migrate,
+                               "id, to, wait, mode, application, unbound and timeout");
+  if (command && command->to.empty()) return wrong("to", "the name of a node");
   return command;
+}
+
+Result<MigrateCommand> parse_bind_command(std::string_view text, Duration default_timeout) {
+  return parse_command(text, default_timeout, read_bind, "id, application and timeout")
+      .map([](MigrateCommand command) {
+        command.wait = true;
+        return command;
+      });
+}
+
+Result<MigrateCommand> parse_unbind_command(std::string_view text, Duration default_timeout) {
+  return parse_command(text, default_timeout, read_common, "id and timeout")
+      .map([](MigrateCommand command) {
+        command.wait = command.terms.unbound = true;
+        return command;
+      });
 }
 
 }  // namespace migd

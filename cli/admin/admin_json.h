@@ -27,10 +27,13 @@ std::string event_json(const Message& message, Instant at, const NodeNames& name
 std::string watching_json(std::string_view node, Instant at);
 std::string dropped_json(std::uint64_t count, Instant at);
 
-// POST /v1/migrate: {"id": "4f0c", "to": "h2", "wait": true, "mode": "now", "timeout": "5s"}
+// POST /v1/migrate: {"id": "4f0c", "to": "h2", "wait": true, "mode": "now", "timeout": "5s",
+//                    "application": "echo"}, or "unbound": true in place of an application
+// POST /v1/bind:    {"id": "4f0c", "application": "echo", "timeout": "5s"}
+// POST /v1/unbind:  {"id": "4f0c", "timeout": "5s"}
 struct MigrateCommand {
   std::string id;
-  std::string to;
+  std::string to;  // empty: it stays
   bool wait = false;
   MoveTerms terms;
 };
@@ -43,5 +46,7 @@ Result<DrainCommand> parse_drain_command(std::string_view json);
 std::string to_json(const DrainReport& report);
 
 Result<MigrateCommand> parse_migrate_command(std::string_view json, Duration default_timeout);
+Result<MigrateCommand> parse_bind_command(std::string_view json, Duration default_timeout);
+Result<MigrateCommand> parse_unbind_command(std::string_view json, Duration default_timeout);
 
 }  // namespace migd

@@ -98,6 +98,8 @@ void AdminServer::route(const std::string& method, const std::string& target,
       {"/v1/metrics", "GET", &AdminServer::send_metrics},
       {"/v1/events", "GET", &AdminServer::send_events},
       {"/v1/migrate", "POST", &AdminServer::migrate},
+      {"/v1/bind", "POST", &AdminServer::bind},
+      {"/v1/unbind", "POST", &AdminServer::unbind},
       {"/v1/drain", "GET", &AdminServer::send_drain},
       {"/v1/drain", "POST", &AdminServer::drain},
   };
@@ -136,7 +138,18 @@ void AdminServer::send_connections(const std::string& /*body*/, AdminSession& se
 }
 
 void AdminServer::migrate(const std::string& body, AdminSession& session) {
-  const Result<MigrateCommand> command = parse_migrate_command(body, options_.migration_timeout);
+  carry_out(parse_migrate_command(body, options_.migration_timeout), session);
+}
+
+void AdminServer::bind(const std::string& body, AdminSession& session) {
+  carry_out(parse_bind_command(body, options_.migration_timeout), session);
+}
+
+void AdminServer::unbind(const std::string& body, AdminSession& session) {
+  carry_out(parse_unbind_command(body, options_.migration_timeout), session);
+}
+
+void AdminServer::carry_out(const Result<MigrateCommand>& command, AdminSession& session) {
   if (!command) {
     return refuse(session, 400, command.error().code, command.error().text);
   }

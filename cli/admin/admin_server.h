@@ -53,6 +53,9 @@ class AdminServer : private AdminRouter {
   void send_metrics(const std::string& body, AdminSession& session);
   void send_events(const std::string& body, AdminSession& session);
   void migrate(const std::string& body, AdminSession& session);
+  void bind(const std::string& body, AdminSession& session);
+  void unbind(const std::string& body, AdminSession& session);
+  void carry_out(const Result<MigrateCommand>& command, AdminSession& session);
   void send_drain(const std::string& body, AdminSession& session);
   void drain(const std::string& body, AdminSession& session);
   void refuse(AdminSession& session, int status, ErrorCode code, std::string_view text,

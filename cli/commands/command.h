@@ -60,9 +60,14 @@ struct MigrateOptions {
   std::string to;
   bool wait = false;
   MigrationMode mode = MigrationMode::kNow;
+  std::string application;  // empty: the one that has it
+  bool unbound = false;
   std::optional<Duration> timeout;  // nothing: the daemon's
 };
 int migrate_command(const DaemonOptions& options, const MigrateOptions& what, Console& console);
+// It stays where it is; `to`, `wait` and `mode` are not asked.
+int bind_command(const DaemonOptions& options, const MigrateOptions& what, Console& console);
+int unbind_command(const DaemonOptions& options, const MigrateOptions& what, Console& console);
 
 struct DrainOptions {
   std::vector<std::string> to;  // none: the nodes that serve the same

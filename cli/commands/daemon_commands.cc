@@ -88,12 +88,11 @@ int conns_command(const DaemonOptions& options, const ConnsFilter& filter, Conso
       console);
 }
 
-int migrate_command(const DaemonOptions& options, const MigrateOptions& what, Console& console) {
-  // Without a time-out of its own the daemon's decides, which may be as long as any.
-  const Duration patience =
-      what.wait ? what.timeout.value_or(kMigrateTimeoutMax) + kGrace : kAnswerTimeout;
-  const auto answer = AdminClient(options.socket_path)
-                          .request("POST", "/v1/migrate", migrate_request_json(what), patience);
+namespace {
+
+int tell(const DaemonOptions& options, const char* path, const std::string& request,
+         Duration patience, Console& console) {
+  const auto answer = AdminClient(options.socket_path).request("POST", path, request, patience);
   if (!answer) return report_unanswered(answer.error(), options.json, console);
   if (answer->status != 200 && answer->status != 202) {
     const Error error = error_of(answer->body);
@@ -108,6 +107,26 @@ int migrate_command(const DaemonOptions& options, const MigrateOptions& what, Co
   if (!shown) return report(shown.error(), options.json, console);
   console.out << *shown;
   return kExitDone;
+}
+
+// Without a time-out of its own the daemon's decides, which may be as long as any.
+Duration patience_with(const MigrateOptions& what) {
+  return what.timeout.value_or(kMigrateTimeoutMax) + kGrace;
+}
+
+}  // namespace
+
+int migrate_command(const DaemonOptions& options, const MigrateOptions& what, Console& console) {
+  return tell(options, "/v1/migrate", migrate_request_json(what),
+              what.wait ? patience_with(what) : kAnswerTimeout, console);
+}
+
+int bind_command(const DaemonOptions& options, const MigrateOptions& what, Console& console) {
+  return tell(options, "/v1/bind", bind_request_json(what), patience_with(what), console);
+}
+
+int unbind_command(const DaemonOptions& options, const MigrateOptions& what, Console& console) {
+  return tell(options, "/v1/unbind", bind_request_json(what), patience_with(what), console);
 }
 
 namespace {

@@ -143,6 +143,9 @@ Result<std::string> render_migration(std::string_view json) {
   if (!answer) return tl::unexpected(answer.error());
   const Json& m = *answer;
   if (text(m, "outcome") == "accepted") return std::string("accepted\n");
+  if (text(m, "from") == text(m, "to")) {
+    return fmt::format("{} done at {}\n", text(m, "connection"), text(m, "to"));
+  }
   std::string out =
       fmt::format("{} moved from {} to {}: epoch {}, blob of {} bytes, frozen {} us\n",
                   text(m, "connection"), text(m, "from"), text(m, "to"), text(m, "epoch"),
@@ -224,6 +227,15 @@ std::string error_line_json(const Error& error) {
 std::string migrate_request_json(const MigrateOptions& options) {
   Json request = {{"id", options.id}, {"to", options.to}, {"wait", options.wait}};
   if (options.mode != MigrationMode::kNow) request["mode"] = to_string(options.mode);
+  if (!options.application.empty()) request["application"] = options.application;
+  if (options.unbound) request["unbound"] = true;
+  if (options.timeout) request["timeout"] = format_duration(*options.timeout);
+  return dump(request);
+}
+
+std::string bind_request_json(const MigrateOptions& options) {
+  Json request = {{"id", options.id}};
+  if (!options.application.empty()) request["application"] = options.application;
   if (options.timeout) request["timeout"] = format_duration(*options.timeout);
   return dump(request);
 }

@@ -29,6 +29,7 @@ Error error_of(std::string_view json);
 
 std::string error_line_json(const Error& error);
 std::string migrate_request_json(const MigrateOptions& options);
+std::string bind_request_json(const MigrateOptions& options);  // also to unbind
 std::string drain_request_json(const DrainOptions& options);
 std::string check_json(bool ok, std::string_view error, const std::vector<std::string>& warnings);
 std::string keygen_json(std::string_view public_key, std::string_view secret_path);

@@ -55,7 +55,7 @@ TEST(Messages, OptionalFieldsAppearOnlyWhenSet) {
   EXPECT_EQ(line(request), "migration_request connection=" + kId.to_string() +
                                " target=4 timeout_us=5000000 asked_by=operator");
   request.request = 9;
-  request.application = "files";
+  request.terms.application = "files";
   request.expected_epoch = Epoch{3};
   EXPECT_EQ(line(request), "migration_request request=9 connection=" + kId.to_string() +
                                " target=4 application=files expected_epoch=3 timeout_us=5000000"

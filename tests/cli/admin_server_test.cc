@@ -264,11 +264,15 @@ TEST_F(AdminServerTest, BadMigrateRequests) {
       {R"({"to":"b"})", "id: expected a connection id or the beginning of one"},
       {R"({"id":"4f"})", "to: expected the name of a node"},
       {R"({"id":4,"to":"b"})",
-       "body: expected the keys id, to, wait, mode and timeout, each of its type"},
+       "body: expected the keys id, to, wait, mode, application, unbound and timeout, each of its "
+       "type"},
       {R"({"id":"4","to":"b","x":1})",
-       "body: expected the keys id, to, wait, mode and timeout, each of its type"},
+       "body: expected the keys id, to, wait, mode, application, unbound and timeout, each of its "
+       "type"},
       {R"({"id":"4","to":"b","timeout":"5"})",
        "timeout: expected a duration from \"10ms\" to \"1h\""},
+      {R"({"id":"4","to":"b","unbound":true,"application":"x"})",
+       "unbound: expected no application beside it"},
       {R"({"id":"4","to":"b","mode":"soon"})", "mode: expected \"now\", \"drain\" or \"hold\""},
       {R"({"id":"4","to":"b","timeout":"2h"})",
        "timeout: expected a duration from \"10ms\" to \"1h\""}};
@@ -278,6 +282,32 @@ TEST_F(AdminServerTest, BadMigrateRequests) {
     EXPECT_EQ(json::parse(body_of(response))["error"]["text"], text);
   }
   on_loop([this] { EXPECT_TRUE(service_.asked.empty()); });
+}
+
+// ---- bind, unbind ----
+
+TEST_F(AdminServerTest, BindAndUnbindStay) {
+  on_loop([this] { service_.answer_at_once = MigrateReport{}; });
+  ask(post("/v1/bind", R"({"id":"4f","application":"echo","timeout":"2s"})"));
+  ask(post("/v1/bind", R"({"id":"4f"})"));
+  ask(post("/v1/unbind", R"({"id":"4f"})"));
+  ask(post("/v1/migrate", R"({"id":"4f","to":"b","application":"echo"})"));
+  ask(post("/v1/migrate", R"({"id":"4f","to":"b","unbound":true})"));
+  on_loop([this] {
+    ASSERT_EQ(service_.asked.size(), 5u);
+    EXPECT_EQ(service_.asked[0].node, "");
+    EXPECT_EQ(service_.asked[0].terms.application, "echo");
+    EXPECT_EQ(service_.asked[0].terms.timeout, 2s);
+    EXPECT_EQ(service_.asked[1].terms.application, "");
+    EXPECT_FALSE(service_.asked[1].terms.unbound);
+    EXPECT_TRUE(service_.asked[2].terms.unbound);
+    EXPECT_EQ(service_.asked[3].node, "b");
+    EXPECT_EQ(service_.asked[3].terms.application, "echo");
+    EXPECT_TRUE(service_.asked[4].terms.unbound);
+  });
+  EXPECT_THAT(ask(post("/v1/unbind", R"({"id":"4f","application":"x"})")),
+              StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(ask(post("/v1/bind", R"({"id":"4f","to":"b"})")), StartsWith("HTTP/1.1 400 "));
 }
 
 // ---- drain ----

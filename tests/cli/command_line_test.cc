@@ -59,6 +59,11 @@ INSTANTIATE_TEST_SUITE_P(
                  "--timeout: expected a duration from 10ms to 1h, got '2h'"},
         BadUsage{{"migrate", "4f", "--to", "b", "--mode", "soon"},
                  "--mode: expected now, drain or hold, got 'soon'"},
+        BadUsage{{"migrate", "4f", "--to", "b", "--unbound", "--application", "x"},
+                 "--application excludes --unbound"},
+        BadUsage{{"bind"}, "id is required"},
+        BadUsage{{"unbind", "4f", "--application", "x"},
+                 "The following arguments were not expected: x --application"},
         BadUsage{{"drain", "h2"}, "The following argument was not expected: h2"},
         BadUsage{{"drain", "--rate", "0"}, "--rate: Value 0 not in range 1 to 1000000"},
         BadUsage{{"drain", "--timeout", "25h"},
@@ -95,8 +100,14 @@ TEST(CommandLine, Version) {
 }
 
 TEST(CommandLine, NoDaemonIsExitCode3) {
-  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
-           {"status"}, {"conns"}, {"metrics"}, {"migrate", "4f", "--to", "b"}, {"events"}}) {
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{{"status"},
+                                             {"conns"},
+                                             {"metrics"},
+                                             {"migrate", "4f", "--to", "b"},
+                                             {"bind", "4f"},
+                                             {"unbind", "4f"},
+                                             {"events"}}) {
     std::vector<std::string> arguments = {"-s", "/nowhere/admin.sock"};
     arguments.insert(arguments.end(), command.begin(), command.end());
     const CliResult result = run_migd(arguments);

@@ -126,6 +126,27 @@ TEST_F(DaemonCommands, MigrateAndWait) {
   EXPECT_EQ(json::parse(as_json.out)["stages_us"]["activated"], 422);
 }
 
+TEST_F(DaemonCommands, BindAndUnbind) {
+  MigrateReport here = make_report();
+  here.to = here.from;
+  on_loop([&] { service_.answer_at_once = here; });
+  const CliResult result = migd({"unbind", "4f"});
+  EXPECT_EQ(result.exit_code, kExitDone);
+  EXPECT_EQ(result.out, here.connection.to_string() + " done at a\n");
+  EXPECT_EQ(migd({"bind", "4f", "--application", "echo", "--timeout", "3s"}).exit_code, kExitDone);
+  EXPECT_EQ(line_count(migd({"bind", "4f", "--json"}).out), 1u);
+  EXPECT_EQ(migd({"migrate", "4f", "--to", "b", "--wait", "--unbound"}).exit_code, kExitDone);
+  on_loop([this] {
+    ASSERT_EQ(service_.asked.size(), 4u);
+    EXPECT_TRUE(service_.asked[0].terms.unbound);
+    EXPECT_EQ(service_.asked[1].terms.application, "echo");
+    EXPECT_EQ(service_.asked[1].terms.timeout, 3s);
+    EXPECT_EQ(service_.asked[1].node, "");
+    EXPECT_EQ(service_.asked[3].node, "b");
+    EXPECT_TRUE(service_.asked[3].terms.unbound);
+  });
+}
+
 TEST_F(DaemonCommands, MigrateHasAMode) {
   migd({"migrate", "4f", "--to", "b", "--mode", "hold", "--timeout", "10m"});
   on_loop([this] {

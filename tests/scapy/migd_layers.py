@@ -340,7 +340,8 @@ class MigdLocated(Packet):
 class MigdOrder(Packet):
     name = "migd ORDER"
     fields_desc = [LongField("request", 0), *_tenure()[:3], ShortField("target", 0),
-                   LongField("timeout", 0), ByteField("mode", 0)]
+                   LongField("timeout", 0), ByteField("mode", 0), ByteField("unbound", 0),
+                   *_text("application")]
 
 
 class MigdOrderResult(Packet):

@@ -118,7 +118,7 @@ TEST_F(Readiness, BlobTooLarge) {
 
 TEST_F(Readiness, ForwardedTooOften) {
   MigrationRequest request = wish();
-  request.unbound = true;
+  request.terms.unbound = true;
   ASSERT_EQ(ask(request)->outcome, MigrationOutcome::kCompleted);
   const auto move_on = [&] {
     std::string reason = "never answered";

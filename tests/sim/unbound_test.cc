@@ -125,8 +125,8 @@ class Unbound : public ::testing::Test {
     request.request = 0;
     request.connection = *cluster->connection_of(*client);
     if (!target.empty()) request.target = cluster->machine(target).options().self.id;
-    request.application = application;
-    request.unbound = unbound;
+    request.terms.application = application;
+    request.terms.unbound = unbound;
     last.reset();
     SimMachine& at = owner();
     at.ask(std::move(request));

@@ -35,7 +35,7 @@ inline std::vector<wire::Message> sample_messages() {
           Lease{100, 4096, {1, 2, 3}},
           Locate{8, "00ff"},
           Located{8, {{kTenure, true, NodeId{}}, {kTenure, false, NodeId{9}}}},
-          Order{13, kTenure.connection, NodeId{2}, {5s, MigrationMode::kHold}},
+          Order{13, kTenure.connection, NodeId{2}, {5s, MigrationMode::kHold, "echo", true}},
           OrderResult{finished},
           Prepare{kTenure, sample_tuple(), true, "files"},
           Promise{kTenure, "application_unknown"}};
