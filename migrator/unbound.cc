@@ -118,7 +118,7 @@ Result<void> UnboundConnections::associate(Connection& connection, const std::st
   const std::string application =
       name.empty() ? record.suspended.entries().back().application : name;
   const Bytes* const state = record.suspended.find(application);
-  const Result<void> bound = applications_.attach(
+  Result<void> bound = applications_.attach(
       connection, application, state != nullptr ? ByteView(*state) : ByteView{}, state != nullptr);
   if (!bound) return bound;
   env_.bus.post(ConnectionBound{connection.id(), application, state != nullptr});
