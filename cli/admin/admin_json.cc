@@ -106,7 +106,7 @@ Result<Duration> read_timeout(const Json& value, Duration least, Duration most) 
 }
 
 // What all commands about one connection may say; false for another key, or another type.
-Result<bool> read_common(std::string_view key, const Json& value, MigrateCommand& command) {
+Result<bool> read_common_key(std::string_view key, const Json& value, MigrateCommand& command) {
   if (key == "id" && value.is_string()) {
     command.id = value.get<std::string>();
   } else if (key == "timeout" && value.is_string()) {
@@ -119,13 +119,13 @@ Result<bool> read_common(std::string_view key, const Json& value, MigrateCommand
   return true;
 }
 
-Result<bool> read_bind(std::string_view key, const Json& value, MigrateCommand& command) {
-  if (key != "application" || !value.is_string()) return read_common(key, value, command);
+Result<bool> read_bind_key(std::string_view key, const Json& value, MigrateCommand& command) {
+  if (key != "application" || !value.is_string()) return read_common_key(key, value, command);
   command.terms.application = value.get<std::string>();
   return true;
 }
 
-Result<bool> read_migrate(std::string_view key, const Json& value, MigrateCommand& command) {
+Result<bool> read_migrate_key(std::string_view key, const Json& value, MigrateCommand& command) {
   if (key == "to" && value.is_string()) {
     command.to = value.get<std::string>();
   } else if (key == "wait" && value.is_boolean()) {
@@ -137,7 +137,7 @@ Result<bool> read_migrate(std::string_view key, const Json& value, MigrateComman
     if (!mode) return wrong(key, "\"now\", \"drain\" or \"hold\"");
     command.terms.mode = *mode;
   } else {
-    return read_bind(key, value, command);
+    return read_bind_key(key, value, command);
   }
   return true;
 }
@@ -296,14 +296,14 @@ Result<DrainCommand> parse_drain_command(std::string_view text) {
 }
 
 Result<MigrateCommand> parse_migrate_command(std::string_view text, Duration default_timeout) {
-  auto command = parse_command(text, default_timeout, read_migrate,
+  auto command = parse_command(text, default_timeout, read_migrate_key,
                                "id, to, wait, mode, application, unbound and timeout");
   if (command && command->to.empty()) return wrong("to", "the name of a node");
   return command;
 }
 
 Result<MigrateCommand> parse_bind_command(std::string_view text, Duration default_timeout) {
-  return parse_command(text, default_timeout, read_bind, "id, application and timeout")
+  return parse_command(text, default_timeout, read_bind_key, "id, application and timeout")
       .map([](MigrateCommand command) {
         command.wait = true;
         return command;
@@ -311,7 +311,7 @@ Result<MigrateCommand> parse_bind_command(std::string_view text, Duration defaul
 }
 
 Result<MigrateCommand> parse_unbind_command(std::string_view text, Duration default_timeout) {
-  return parse_command(text, default_timeout, read_common, "id and timeout")
+  return parse_command(text, default_timeout, read_common_key, "id and timeout")
       .map([](MigrateCommand command) {
         command.wait = command.terms.unbound = true;
         return command;

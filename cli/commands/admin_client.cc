@@ -26,14 +26,14 @@ using Deadline = std::optional<Clock::time_point>;  // nothing: never
 constexpr HttpLimits kResponseLimits{2048, 64u << 10, std::size_t{1} << 30};
 
 // A connected socket with a deadline for all that is done with it.
-class Channel {
+class AdminSocket {
  public:
-  explicit Channel(Deadline deadline) : deadline_(deadline) {}
-  ~Channel() {
+  explicit AdminSocket(Deadline deadline) : deadline_(deadline) {}
+  ~AdminSocket() {
     if (fd_ >= 0) close(fd_);
   }
-  Channel(const Channel&) = delete;
-  Channel& operator=(const Channel&) = delete;
+  AdminSocket(const AdminSocket&) = delete;
+  AdminSocket& operator=(const AdminSocket&) = delete;
 
   Result<void> connect(const std::string& path) {
     sockaddr_un address{};
@@ -114,10 +114,10 @@ std::string request_text(std::string_view method, std::string_view path, std::st
 }
 
 // Reads until the response is whole, or until `enough` says so after some of it.
-Result<void> read_response(Channel& channel, HttpParser& parser,
+Result<void> read_response(AdminSocket& socket, HttpParser& parser,
                            const std::function<bool()>& enough) {
   for (;;) {
-    const Result<std::string_view> bytes = channel.receive();
+    const Result<std::string_view> bytes = socket.receive();
     if (!bytes) return tl::unexpected(bytes.error());
     if (bytes->empty()) {
       if (parser.finish()) return {};
@@ -157,28 +157,28 @@ class LineCutter {
 
 Result<AdminResponse> AdminClient::request(std::string_view method, std::string_view path,
                                            std::string_view body, Duration timeout) const {
-  Channel channel(Clock::now() + timeout);
+  AdminSocket socket(Clock::now() + timeout);
   HttpParser parser(HttpParser::Kind::kResponse, kResponseLimits);
   const Result<void> done =
-      channel.connect(socket_path_)
-          .and_then([&] { return channel.send(request_text(method, path, body)); })
-          .and_then([&] { return read_response(channel, parser, [] { return false; }); });
+      socket.connect(socket_path_)
+          .and_then([&] { return socket.send(request_text(method, path, body)); })
+          .and_then([&] { return read_response(socket, parser, [] { return false; }); });
   if (!done) return tl::unexpected(done.error());
   return AdminResponse{parser.status(), parser.body()};
 }
 
 Result<void> AdminClient::lines(std::string_view path,
                                 const std::function<bool(std::string_view)>& on_line) const {
-  Channel channel(std::nullopt);
+  AdminSocket socket(std::nullopt);
   HttpParser parser(HttpParser::Kind::kResponse, kResponseLimits);
   LineCutter cutter(on_line);
   parser.on_body = [&](std::string_view bytes) {
     if (parser.status() == 200) cutter.input(bytes);
   };
-  Result<void> done = channel.connect(socket_path_)
-                          .and_then([&] { return channel.send(request_text("GET", path, "")); })
+  Result<void> done = socket.connect(socket_path_)
+                          .and_then([&] { return socket.send(request_text("GET", path, "")); })
                           .and_then([&] {
-                            return read_response(channel, parser, [&] { return !cutter.wanted(); });
+                            return read_response(socket, parser, [&] { return !cutter.wanted(); });
                           });
   if (!done || !cutter.wanted()) return done;
   if (parser.status() != 200) {
