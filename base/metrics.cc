@@ -42,6 +42,29 @@ Duration DurationHistogram::quantile(double q) const {
   return std::chrono::microseconds(std::int64_t{1} << i);
 }
 
+std::string prometheus_text(std::string_view name, const DurationHistogram& histogram) {
+  const std::size_t brace = name.find('{');
+  const std::string base(name.substr(0, brace));
+  // Without the braces: `stage="frozen"`.
+  const std::string labels(
+      brace == std::string_view::npos ? "" : name.substr(brace + 1, name.size() - brace - 2));
+  const std::string all = labels.empty() ? "" : "{" + labels + "}";
+  std::string text;
+  const auto bucket = [&](const std::string& bound, std::uint64_t value) {
+    text += base + "_bucket{" + labels + (labels.empty() ? "" : ",") + "le=\"" + bound + "\"} " +
+            std::to_string(value) + "\n";
+  };
+  std::uint64_t seen = 0;
+  for (std::size_t i = 0; i + 1 < DurationHistogram::kBuckets && seen < histogram.count(); ++i) {
+    seen += histogram.bucket(i);
+    bucket(std::to_string(std::uint64_t{1} << i), seen);
+  }
+  bucket("+Inf", histogram.count());
+  text += base + "_sum" + all + " " + std::to_string(to_microseconds(histogram.sum())) + "\n";
+  text += base + "_count" + all + " " + std::to_string(histogram.count()) + "\n";
+  return text;
+}
+
 Counter& Metrics::counter(std::string_view name) {
   return find_or_make(counters_, name);
 }

@@ -36,6 +36,11 @@ class DurationHistogram {
   Duration sum_{};
 };
 
+// In Prometheus' text format, in microseconds: NAME_bucket{le="1"}, ..., NAME_sum, NAME_count.
+// Labels of the name stay. Buckets behind the last that holds anything are left out, but for
+// "+Inf".
+std::string prometheus_text(std::string_view name, const DurationHistogram& histogram);
+
 class Metrics {
  public:
   // The same name gives the same object; it lives as long as the registry.

@@ -36,7 +36,8 @@ struct MigrationCounts {
   std::uint64_t completed = 0;  // away from here
   std::uint64_t refused = 0;
   std::uint64_t aborted = 0;
-  std::uint64_t arrived = 0;  // to here
+  std::uint64_t arrived = 0;               // to here
+  Duration freeze_median{}, freeze_p99{};  // of the completed, to within a factor of two
 };
 
 struct StatusReport {
@@ -101,6 +102,30 @@ struct DrainWish {
   Duration timeout{};
 };
 
+// One move of a connection, nodes by name. See migrator/blob.h for the times.
+struct TracedMove {
+  std::string from, to, forwarder;
+  Epoch epoch;
+  std::string asked_by;
+  MigrationMode mode = MigrationMode::kNow;
+  bool at_once = false;
+  std::uint32_t blob_bytes = 0;
+  Duration prepared{}, at_source{}, crossing{}, at_target{}, frozen{};
+  std::optional<Duration> first_out, first_in;
+  Duration ago{};  // since it was active there
+};
+
+struct TraceReport {
+  std::optional<ErrorCode> error;
+  std::string reason;
+  ConnectionId connection;
+  Epoch epoch;
+  FourTuple tuple;
+  std::string owner;
+  std::uint32_t older_moves = 0;  // before those that are listed
+  std::vector<TracedMove> moves;
+};
+
 class AdminService {
  public:
   virtual ~AdminService() = default;
@@ -122,6 +147,10 @@ class AdminService {
   virtual Result<void> start_drain(const DrainWish& wish) = 0;
   virtual void stop_drain() = 0;
   virtual DrainReport drain_report() = 0;
+
+  // Every move that the connection has made, as its owner knows them. Errors as for migrate().
+  // `done` is called exactly once, perhaps before trace() returns.
+  virtual void trace(std::string id_or_prefix, std::function<void(TraceReport)> done) = 0;
 
   // Calls `on_event` for each message of the bus, for the life of the service.
   virtual void subscribe_events(std::function<void(const Message&, Instant)> on_event) = 0;

@@ -177,6 +177,13 @@ class CommandLine {
         ->disable_flag_override();
     add_json(drain, daemon_.json);
 
+    auto* trace = add("trace", "Show every move that a connection has made",
+                      [this] { return trace_command(daemon_, trace_, console_); });
+    trace->add_option("id", trace_.id, "Connection id, or a beginning of it that is unique")
+        ->required()
+        ->type_name("ID");
+    add_json(trace, daemon_.json);
+
     auto* events = add("events", "Print what happens, as it happens",
                        [this] { return events_command(daemon_, events_, console_); });
     events->add_flag("-f,--follow", follow_, "Go on until interrupted (the default)")
@@ -242,6 +249,7 @@ class CommandLine {
   ConnsFilter filter_;
   MigrateOptions migrate_;
   DrainOptions drain_;
+  TraceOptions trace_;
   EventsOptions events_;
   bool json_ = false;
   bool follow_ = true;

@@ -14,6 +14,8 @@ std::size_t datagram_max(const LinkCapabilities& link) {
          UdpView::kHeaderSize - 16;
 }
 
+constexpr Duration kTraceTimeout = 3s;
+
 std::vector<NodeInfo> infos_of(const std::vector<PeerOptions>& peers) {
   std::vector<NodeInfo> infos;
   infos.reserve(peers.size());
@@ -307,6 +309,9 @@ StatusReport Node::status() {
   report.mappings = static_cast<std::uint32_t>(forwarder_->mappings().size());
   report.drops = drops_.total() + stack_->drops().total() + services_.link.frames_dropped();
   report.migrations = migrations_;
+  const DurationHistogram& freeze = metrics_.histogram(kFreezeHistogram);
+  report.migrations.freeze_median = freeze.quantile(0.5);
+  report.migrations.freeze_p99 = freeze.quantile(0.99);
   for (const NodeInfo& peer : peers_) {
     PeerStatus status;
     status.name = peer.name;
@@ -426,6 +431,52 @@ MigrateReport Node::report_of(const Result<MigrationFinished>& result) const {
   return report;
 }
 
+void Node::trace(std::string id_or_prefix, std::function<void(TraceReport)> done) {
+  const Instant now = services_.loop.now();
+  migrator_->desk().trace(
+      id_or_prefix, kTraceTimeout,
+      [this, done = std::move(done)](const Result<ConnectionTrace>& result) {
+        done(trace_report_of(result));
+      },
+      now);
+  settle(now);
+}
+
+TraceReport Node::trace_report_of(const Result<ConnectionTrace>& result) const {
+  TraceReport report;
+  if (!result) {
+    report.error = result.error().code;
+    report.reason = result.error().text;
+    return report;
+  }
+  report.connection = result->tenure.connection;
+  report.epoch = result->tenure.epoch;
+  report.tuple = result->tuple;
+  report.owner = name_of(result->owner);
+  report.older_moves = result->history.older;
+  for (const PastMove& move : result->history.moves) {
+    TracedMove row;
+    row.from = name_of(move.from);
+    row.to = name_of(move.to);
+    row.forwarder = name_of(move.forwarder);
+    row.epoch = move.epoch;
+    row.asked_by = move.asked_by;
+    row.mode = move.mode;
+    row.at_once = move.at_once;
+    row.blob_bytes = move.blob_bytes;
+    row.prepared = move.prepared;
+    row.at_source = move.at_source;
+    row.crossing = move.crossing;
+    row.at_target = move.at_target;
+    row.frozen = move.frozen();
+    row.first_out = move.first_out;
+    row.first_in = move.first_in;
+    row.ago = move.age;
+    report.moves.push_back(std::move(row));
+  }
+  return report;
+}
+
 void Node::subscribe_events(std::function<void(const Message&, Instant)> on_event) {
   event_observers_.push_back(std::move(on_event));
 }
@@ -437,8 +488,7 @@ std::string Node::metrics_text() {
   };
   metrics_.for_each_counter(line);
   metrics_.for_each_histogram([&](const std::string& name, const DurationHistogram& histogram) {
-    line(name + "_count", histogram.count());
-    line(name + "_sum_microseconds", static_cast<std::uint64_t>(to_microseconds(histogram.sum())));
+    text += prometheus_text(name, histogram);
   });
   for (std::size_t i = 0; i < kDropReasonCount; ++i) {
     const auto reason = static_cast<DropReason>(i);

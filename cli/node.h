@@ -68,6 +68,7 @@ class Node : public FrameSink, public AdminService, private LoadSource {
   Result<void> start_drain(const DrainWish& wish) override;
   void stop_drain() override;
   DrainReport drain_report() override { return drain_->report(); }
+  void trace(std::string id_or_prefix, std::function<void(TraceReport)> done) override;
   void subscribe_events(std::function<void(const Message&, Instant)> on_event) override;
   std::string metrics_text() override;
 
@@ -110,6 +111,7 @@ class Node : public FrameSink, public AdminService, private LoadSource {
   PeerLoad load() override;
   std::string name_of(NodeId id) const;
   Result<NodeId> node_called(const std::string& name) const;
+  TraceReport trace_report_of(const Result<ConnectionTrace>& result) const;
   MigrateReport report_of(const Result<MigrationFinished>& result) const;
 
   NodeOptions options_;

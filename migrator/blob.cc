@@ -22,7 +22,7 @@ enum class Section : std::uint8_t {
   kOutOfOrder = 6,
   kSackBlocks = 7,
   kApplication = 8,  // the application's own state
-  kPastMoves = 9,    // optional
+  kHistory = 9,      // optional
   kForwarded = 10,   // empty unless no application has the connection
   kSuspended = 11,   // states of applications that have left
 };
@@ -40,6 +40,15 @@ class WriteIo {
   void duration(const Duration& v) {
     out_.u64(static_cast<std::uint64_t>(std::max(v, Duration::zero()).count()));
   }
+  // 32 bits of microseconds, and what is longer as that.
+  void microseconds(const Duration& v) {
+    out_.u32(static_cast<std::uint32_t>(
+        std::clamp<std::int64_t>(to_microseconds(v), 0, ~std::uint32_t{0})));
+  }
+  void optional_microseconds(const std::optional<Duration>& v) {
+    flag(v.has_value());
+    microseconds(v.value_or(Duration::zero()));
+  }
   void node(const NodeId& v) { out_.u16(v.value); }
   void epoch(const Epoch& v) { out_.u32(v.value); }
   void text(const std::string& v) {
@@ -49,6 +58,7 @@ class WriteIo {
   }
   void connection(const ConnectionId& v) { v.write(out_); }
   void state(const TcpState& v) { out_.u8(static_cast<std::uint8_t>(v)); }
+  void mode(const MigrationMode& v) { out_.u8(static_cast<std::uint8_t>(v)); }
   void optional_seq(const std::optional<SeqNum>& v) {
     flag(v.has_value());
     seq(v.value_or(SeqNum()));
@@ -76,6 +86,14 @@ class ReadIo {
     sane_ = sane_ && raw <= kDurationMax;
     v = Duration(static_cast<Duration::rep>(std::min(raw, kDurationMax)));
   }
+  void microseconds(Duration& v) { v = std::chrono::microseconds(in_.u32()); }
+  void optional_microseconds(std::optional<Duration>& v) {
+    bool set = false;
+    Duration value{};
+    flag(set);
+    microseconds(value);
+    if (set) v = value;
+  }
   void node(NodeId& v) { v.value = in_.u16(); }
   void epoch(Epoch& v) { v.value = in_.u32(); }
   void text(std::string& v) { v = as_text(in_.bytes(in_.u8())); }
@@ -84,6 +102,11 @@ class ReadIo {
     const std::uint8_t raw = in_.u8();
     sane_ = sane_ && raw <= static_cast<std::uint8_t>(TcpState::kTimeWait);
     v = sane_ ? static_cast<TcpState>(raw) : TcpState::kEstablished;
+  }
+  void mode(MigrationMode& v) {
+    const std::uint8_t raw = in_.u8();
+    sane_ = sane_ && raw <= static_cast<std::uint8_t>(MigrationMode::kHold);
+    v = sane_ ? static_cast<MigrationMode>(raw) : MigrationMode::kNow;
   }
   void optional_seq(std::optional<SeqNum>& v) {
     bool set = false;
@@ -179,8 +202,19 @@ template <typename Io, typename Move>
 void io_past_move(Io& io, Move& m) {
   io.node(m.from);
   io.node(m.to);
+  io.node(m.forwarder);
   io.epoch(m.epoch);
+  io.text(m.asked_by);
+  io.mode(m.mode);
+  io.flag(m.at_once);
+  io.u32(m.blob_bytes);
+  io.microseconds(m.prepared);
+  io.microseconds(m.at_source);
+  io.microseconds(m.crossing);
+  io.microseconds(m.at_target);
   io.duration(m.age);
+  io.optional_microseconds(m.first_out);
+  io.optional_microseconds(m.first_in);
 }
 
 template <typename Io, typename F>
@@ -232,15 +266,26 @@ bool read_sack_blocks(BoundedReader& in, std::vector<TcpSnapshot::SackBlock>& bl
   return true;
 }
 
-bool read_past_moves(BoundedReader& in, std::vector<PastMove>& moves) {
+bool read_history(BoundedReader& in, MoveHistory& history) {
   ReadIo io(in);
+  io.u32(history.older);
   while (in.remaining() > 0) {
     PastMove move;
     io_past_move(io, move);
-    if (!in.ok() || !io.sane() || moves.size() == kPastMovesMax) return false;
-    moves.push_back(move);
+    if (!in.ok() || !io.sane() || move.asked_by.size() > kAskedByMax ||
+        history.moves.size() == kPastMovesMax) {
+      return false;
+    }
+    history.moves.push_back(std::move(move));
   }
-  return true;
+  return in.ok();
+}
+
+void write_history(ByteWriter& out, const MoveHistory& history) {
+  WriteIo io(out);
+  io.u32(history.older);
+  for (const PastMove& move : history.moves)
+    io_past_move(io, move);
 }
 
 bool read_forwarded(BoundedReader& in, Forwarded& forwarded) {
@@ -297,8 +342,8 @@ bool read_section(Section type, BoundedReader& in, ConnectionBlob& blob) {
       if (in.remaining() > limits::kApplicationStateMax) return false;
       blob.application_state = to_bytes(in.bytes(in.remaining()));
       break;
-    case Section::kPastMoves:
-      if (!read_past_moves(in, blob.past_moves)) return false;
+    case Section::kHistory:
+      if (!read_history(in, blob.history)) return false;
       break;
     case Section::kForwarded:
       if (in.remaining() > 0 && !read_forwarded(in, blob.forwarded.emplace())) return false;
@@ -328,6 +373,29 @@ void write_suspended(ByteWriter& out, const SuspendedStates& suspended) {
 }
 
 }  // namespace
+
+void MoveHistory::add(PastMove move) {
+  if (moves.size() == kPastMovesMax) {
+    moves.erase(moves.begin());
+    ++older;
+  }
+  if (move.asked_by.size() > kAskedByMax) move.asked_by.resize(kAskedByMax);
+  moves.push_back(std::move(move));
+}
+
+Bytes encode_history(const MoveHistory& history) {
+  Bytes bytes;
+  ByteWriter out(bytes);
+  write_history(out, history);
+  return bytes;
+}
+
+Result<MoveHistory> decode_history(ByteView bytes) {
+  BoundedReader in(bytes);
+  MoveHistory history;
+  if (!read_history(in, history)) return fail(ErrorCode::kProtocol, "malformed history");
+  return history;
+}
 
 Bytes encode_blob(const ConnectionBlob& blob) {
   const TcpSnapshot& tcp = blob.tcp;
@@ -368,10 +436,7 @@ Bytes encode_blob(const ConnectionBlob& blob) {
     write_four_tuple(out, blob.forwarded->endpoint.tuple);
   });
   write_section(out, Section::kSuspended, true, [&] { write_suspended(out, blob.suspended); });
-  write_section(out, Section::kPastMoves, false, [&] {
-    for (const PastMove& move : blob.past_moves)
-      io_past_move(io, move);
-  });
+  write_section(out, Section::kHistory, false, [&] { write_history(out, blob.history); });
   return bytes;
 }
 

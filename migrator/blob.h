@@ -25,6 +25,7 @@
 
 #include "base/connection_reference.h"
 #include "base/ids.h"
+#include "base/messages.h"
 #include "base/result.h"
 #include "migrator/suspended.h"
 #include "stack/snapshot.h"
@@ -36,13 +37,39 @@ inline constexpr std::uint16_t kBlobVersion = 1;
 inline constexpr std::uint16_t kBlobCompatibleVersion = 1;  // oldest reader that understands us
 inline constexpr std::uint16_t kBlobOldestReadable = 1;
 
-// One earlier move of the connection, for `migd conns` and traces.
+// One move of the connection, for traces. Nothing needs synchronised clocks: each node says for how
+// long it held the connection; on the wire that is microseconds, of at most 32 bits, but for the
+// age.
 struct PastMove {
   NodeId from, to;
-  Epoch epoch;     // of the new owner
-  Duration age{};  // since it became active
+  NodeId forwarder;      // whose mapping changed with it; 0: none
+  Epoch epoch;           // of the new owner
+  std::string asked_by;  // "operator", "classifier", ...
+  MigrationMode mode = MigrationMode::kNow;
+  bool at_once = false;  // GRANT went with STATE: one crossing
+  std::uint32_t blob_bytes = 0;
+  Duration prepared{};   // asked for until frozen, at the source
+  Duration at_source{};  // frozen until GRANT left the source; with what STATE and READY took
+  Duration crossing{};   // of GRANT: half a round trip, as measured by the target
+  Duration at_target{};  // attached until active, at the target
+  Duration age{};        // since it became active
+  std::optional<Duration> first_out, first_in;  // segments, since it became active
+
+  // How long the client waited at most for a node to answer.
+  Duration frozen() const {
+    return at_source + crossing + (at_once ? at_target : Duration::zero());
+  }
 };
-inline constexpr std::size_t kPastMovesMax = 32;
+inline constexpr std::size_t kPastMovesMax = 16;
+inline constexpr std::size_t kAskedByMax = 32;
+
+// The latest kPastMovesMax, and how many there were before them.
+struct MoveHistory {
+  std::vector<PastMove> moves;
+  std::uint32_t older = 0;
+
+  void add(PastMove move);
+};
 
 // What an unbound connection brings along, for the node that is to answer as if it were the first.
 struct Forwarded {
@@ -60,7 +87,7 @@ struct ConnectionBlob {
   std::optional<Forwarded> forwarded;  // set: no application has it at the source
   SuspendedStates suspended;
   TcpSnapshot tcp;
-  std::vector<PastMove> past_moves;  // the latest kPastMovesMax
+  MoveHistory history;  // the move that it is on last, as far as the source knows it
 };
 
 Bytes encode_blob(const ConnectionBlob& blob);
@@ -68,5 +95,9 @@ Bytes encode_blob(const ConnectionBlob& blob);
 // Structure only: lengths, versions, sections, enumerations, text limits. What the values mean to
 // the stack is validated by Stack::attach(). The error names the rule.
 Result<ConnectionBlob> decode_blob(ByteView bytes);
+
+// The history alone, as it stands in the blob: older(4), then the moves.
+Bytes encode_history(const MoveHistory& history);
+Result<MoveHistory> decode_history(ByteView bytes);
 
 }  // namespace migd

@@ -3,22 +3,19 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "migrator/blob.h"
 #include "migrator/suspended.h"
+#include "stack/connection.h"
 
 namespace migd {
 
 struct ConnectionRecord {
-  NodeId forwarder;  // whose mapping brings its packets here; 0: none that we know of
-  struct Move {
-    NodeId from, to;
-    Epoch epoch;
-    Instant active_since;
-  };
-  std::vector<Move> past_moves;
+  NodeId forwarder;     // whose mapping brings its packets here; 0: none that we know of
+  MoveHistory history;  // ages as they were at `as_of`
+  Instant as_of;
 
   // ---- while no application has it ----
   std::string intended;        // came in half-open: who gets it after the handshake
@@ -26,5 +23,9 @@ struct ConnectionRecord {
   std::uint8_t forwarded = 0;  // how often it has moved unbound
   SuspendedStates suspended;   // of those that had it; also while another one has it
 };
+
+// Its history as it is now, with what the stack knows since the latest move: what a trace says, and
+// what travels with the next move.
+MoveHistory history_of(const ConnectionRecord& record, const Connection& connection, Instant now);
 
 }  // namespace migd

@@ -47,10 +47,11 @@ struct MigratorEnvironment {
   // Sends one protocol message; false when there is no session or no room (its loss is then dealt
   // with like the loss of the peer).
   bool send(NodeId to, const wire::Message& message, Instant now) {
-    return channel
-        .send(to, static_cast<std::uint8_t>(wire::kind_of(message)), wire::serialize(message), {},
-              now)
-        .has_value();
+    return send(to, message, {}, now);
+  }
+  bool send(NodeId to, const wire::Message& message, ByteView body, Instant now) {
+    const auto kind = static_cast<std::uint8_t>(wire::kind_of(message));
+    return channel.send(to, kind, wire::serialize(message), body, now).has_value();
   }
   // Sets the mapping of a connection that this node owns, at its forwarder. Without a flow
   // identifier, or room in the channel, the connection waits in `unannounced`, and false returns.

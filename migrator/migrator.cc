@@ -284,6 +284,8 @@ void Migrator::handle(NodeId origin, const wire::Message& message, ByteView body
     void operator()(const wire::Locate& m) const { self.desk_->on_locate(origin, m, now); }
     void operator()(const wire::Located& m) const { self.desk_->on_located(origin, m, now); }
     void operator()(const wire::Order& m) const { self.desk_->on_order(origin, m, now); }
+    void operator()(const wire::Trace& m) const { self.desk_->on_trace(origin, m, now); }
+    void operator()(const wire::Traced& m) const { self.desk_->on_traced(origin, m, body, now); }
     void operator()(const wire::OrderResult& m) const {
       self.desk_->on_order_result(origin, m, now);
     }

@@ -20,21 +20,34 @@ OperatorDesk::OperatorDesk(MigratorEnvironment& environment, Instant now)
 void OperatorDesk::migrate(const std::string& id_prefix, NodeId target, const MoveTerms& terms,
                            Done done, Instant now) {
   auto opened = std::make_unique<Case>();
+  opened->prefix = id_prefix;
+  opened->target = target;
+  opened->terms = terms;
+  opened->deadline = now + terms.timeout;
+  opened->done = std::move(done);
+  open(std::move(opened), now);
+}
+
+void OperatorDesk::trace(const std::string& id_prefix, Duration timeout, Traced done, Instant now) {
+  auto opened = std::make_unique<Case>();
+  opened->prefix = id_prefix;
+  opened->deadline = now + timeout;
+  opened->traced = std::move(done);
+  open(std::move(opened), now);
+}
+
+// Who owns it?
+void OperatorDesk::open(std::unique_ptr<Case> opened, Instant now) {
   Case& c = *opened;
   c.number = next_number_++;
-  c.prefix = id_prefix;
-  c.target = target;
-  c.terms = terms;
-  c.deadline = now + terms.timeout;
-  c.done = std::move(done);
   cases_[c.number] = std::move(opened);
-  for (const auto& match : local_matches(id_prefix)) {
+  for (const auto& match : local_matches(c.prefix)) {
     if (match.here) add_match(c, match.tenure, env_.options.self);
   }
-  if (lives_here(id_prefix)) return give_order(c, now);  // nobody can know better
+  if (lives_here(c.prefix)) return give_order(c, now);  // nobody can know better
   for (const NodeInfo& peer : env_.options.peers) {
     if (env_.channel.session_up(peer.id) &&
-        env_.send(peer.id, wire::Locate{c.number, id_prefix}, now)) {
+        env_.send(peer.id, wire::Locate{c.number, c.prefix}, now)) {
       c.unanswered.push_back(peer.id);
     }
   }
@@ -86,6 +99,7 @@ void OperatorDesk::give_order(Case& c, Instant now) {
   MoveTerms terms = c.terms;
   terms.timeout = c.deadline - now;
   wheel_.arm(c, c.deadline);
+  if (c.traced) return ask_for_trace(c, match.tenure.connection, now);
   if (match.owner == env_.options.self) {
     MigrationRequest request;
     request.request = c.number;
@@ -102,7 +116,64 @@ void OperatorDesk::give_order(Case& c, Instant now) {
 
 void OperatorDesk::close(std::uint64_t number, Result<MigrationFinished> result) {
   auto node = cases_.extract(number);
-  if (!node.empty()) node.mapped()->done(std::move(result));
+  if (node.empty()) return;
+  const Case& c = *node.mapped();
+  if (c.traced) return c.traced(tl::unexpected(result.error()));  // the one way to get here
+  c.done(std::move(result));
+}
+
+// ---- traces ----
+
+std::optional<ConnectionTrace> OperatorDesk::local_trace(const ConnectionId& id,
+                                                         Instant now) const {
+  const Connection* const connection = env_.stack.find(id);
+  if (connection == nullptr) return std::nullopt;
+  ConnectionTrace trace{{id, connection->epoch()}, connection->tuple(), env_.options.self, {}};
+  if (const auto record = env_.records.find(id); record != env_.records.end()) {
+    trace.history = history_of(record->second, *connection, now);
+  }
+  return trace;
+}
+
+void OperatorDesk::ask_for_trace(Case& c, const ConnectionId& id, Instant now) {
+  if (c.owner != env_.options.self) {
+    if (env_.send(c.owner, wire::Trace{c.number, id}, now)) return;
+    close(c.number, fail(ErrorCode::kUnavailable, "the owner is not reachable"));
+  } else if (const auto trace = local_trace(id, now)) {
+    cases_.extract(c.number).mapped()->traced(*trace);
+  } else {
+    close(c.number, fail(ErrorCode::kNotFound, "the connection has ended"));
+  }
+}
+
+void OperatorDesk::on_trace(NodeId from, const wire::Trace& message, Instant now) {
+  wire::Traced answer;
+  answer.query = message.query;
+  Bytes history;
+  if (const auto trace = local_trace(message.connection, now)) {
+    answer.found = true;
+    answer.tenure = trace->tenure;
+    answer.tuple = trace->tuple;
+    history = encode_history(trace->history);
+  }
+  env_.send(from, answer, history, now);
+}
+
+void OperatorDesk::on_traced(NodeId from, const wire::Traced& message, ByteView history, Instant) {
+  const auto it = cases_.find(message.query);
+  if (it == cases_.end() || !it->second->traced || !it->second->ordered ||
+      it->second->owner != from) {
+    return;
+  }
+  Result<MoveHistory> moves = decode_history(history);
+  if (!message.found) {
+    close(message.query, fail(ErrorCode::kNotFound, "the connection has ended"));
+  } else if (!moves) {
+    close(message.query, tl::unexpected(moves.error()));
+  } else {
+    cases_.extract(it).mapped()->traced(
+        ConnectionTrace{message.tenure, message.tuple, from, std::move(*moves)});
+  }
 }
 
 // ---- answering ----
@@ -153,14 +224,18 @@ void OperatorDesk::on_finished(const MigrationFinished& finished, Instant now) {
     result.finished.request = errand->second.request;
     env_.send(errand->second.from, result, now);
     errands_.erase(errand);
-  } else {
+  } else if (const auto it = cases_.find(finished.request);
+             it != cases_.end() && it->second->done) {
     close(finished.request, finished);
   }
 }
 
 void OperatorDesk::on_order_result(NodeId from, const wire::OrderResult& message, Instant) {
   const auto it = cases_.find(message.finished.request);
-  if (it == cases_.end() || !it->second->ordered || it->second->owner != from) return;
+  if (it == cases_.end() || !it->second->ordered || it->second->owner != from ||
+      !it->second->done) {
+    return;
+  }
   close(message.finished.request, message.finished);
 }
 

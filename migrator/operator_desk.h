@@ -5,12 +5,13 @@
 //   prefix (LOCATE), waits until all have answered or kLocatePatience is over, and takes the one
 //   connection that lives somewhere. Then its owner gets the order: by the bus when that is this
 //   node, else by ORDER, answered with ORDER_RESULT. An owner serialises what it is asked; an
-//   answer that never comes is a deadline.
+//   answer that never comes is a deadline. A trace is asked for in the same way: TRACE, TRACED.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,10 +19,19 @@
 
 namespace migd {
 
+// What a connection has been through.
+struct ConnectionTrace {
+  Tenure tenure;
+  FourTuple tuple;
+  NodeId owner;
+  MoveHistory history;
+};
+
 class OperatorDesk {
  public:
   static constexpr Duration kLocatePatience = 1s;
   using Done = std::function<void(Result<MigrationFinished>)>;
+  using Traced = std::function<void(Result<ConnectionTrace>)>;
 
   OperatorDesk(MigratorEnvironment& environment, Instant now);
 
@@ -31,6 +41,11 @@ class OperatorDesk {
   void migrate(const std::string& id_prefix, NodeId target, const MoveTerms& terms, Done done,
                Instant now);
 
+  // The same for a look at its history.
+  void trace(const std::string& id_prefix, Duration timeout, Traced done, Instant now);
+
+  void on_trace(NodeId from, const wire::Trace& message, Instant now);
+  void on_traced(NodeId from, const wire::Traced& message, ByteView history, Instant now);
   void on_locate(NodeId from, const wire::Locate& message, Instant now);
   void on_located(NodeId from, const wire::Located& message, Instant now);
   void on_order(NodeId from, const wire::Order& message, Instant now);
@@ -52,7 +67,8 @@ class OperatorDesk {
     NodeId target;  // 0: it stays
     MoveTerms terms;
     Instant deadline;
-    Done done;
+    Done done;  // one of the two
+    Traced traced;
     std::vector<NodeId> unanswered;  // while locating
     std::vector<Match> matches;
     bool ordered = false;
@@ -70,6 +86,9 @@ class OperatorDesk {
   void add_match(Case& c, const Tenure& tenure, NodeId owner);
   void answered(Case& c, NodeId peer, Instant now);
   void give_order(Case& c, Instant now);
+  void open(std::unique_ptr<Case> opened, Instant now);
+  void ask_for_trace(Case& c, const ConnectionId& id, Instant now);
+  std::optional<ConnectionTrace> local_trace(const ConnectionId& id, Instant now) const;
   void close(std::uint64_t number, Result<MigrationFinished> result);
 
   MigratorEnvironment& env_;

@@ -263,6 +263,24 @@ Result<void> SourceHalf::choose_way(Outgoing& m) {
   return {};
 }
 
+// As far as it is known here and now; the target completes it.
+PastMove SourceHalf::this_move(const Outgoing& m, Instant now) const {
+  PastMove move;
+  move.from = env_.options.self;
+  move.to = m.request.target;
+  move.forwarder = m.forwarder;
+  move.epoch = m.tenure.epoch;
+  move.asked_by = m.request.asked_by;
+  move.mode = m.request.terms.mode;
+  move.prepared = *m.stage_at[static_cast<std::size_t>(Stage::kFrozen)];
+  move.at_source = frozen_for(m, now);
+  return move;
+}
+
+Duration SourceHalf::frozen_for(const Outgoing& m, Instant now) {
+  return now - m.started - *m.stage_at[static_cast<std::size_t>(Stage::kFrozen)];
+}
+
 Result<Bytes> SourceHalf::bundle(Outgoing& m, Instant now) const {
   const ConnectionRecord& record = env_.records[m.tenure.connection];
   Result<ConnectionBlob> blob =
@@ -271,9 +289,8 @@ Result<Bytes> SourceHalf::bundle(Outgoing& m, Instant now) const {
   if (blob->application_state.size() > limits::kApplicationStateMax) {
     return fail(ErrorCode::kTooLarge, Blockers(Blocker::kBlobTooLarge).to_string());
   }
-  for (const auto& move : record.past_moves) {
-    blob->past_moves.push_back({move.from, move.to, move.epoch, now - move.active_since});
-  }
+  blob->history = history_of(record, m.frozen->connection(), now);
+  blob->history.add(this_move(m, now));
   m.forwarded = blob->forwarded.has_value();
   Bytes bytes = encode_blob(*blob);
   if (bytes.size() > limits::kBlobMax) {
@@ -323,7 +340,7 @@ void SourceHalf::on_ready(const wire::Ready& message, NodeId from, Instant now) 
   }
   if (from != m->request.target) return;
   if (m->stage == Stage::kGranted || m->stage == Stage::kReleased) {
-    env_.send(from, wire::Grant{m->tenure}, now);  // it has not seen ours
+    env_.send(from, wire::Grant{m->tenure, frozen_for(*m, now)}, now);  // it has not seen ours
     return;
   }
   reach(*m, Stage::kAttached, now);
@@ -338,7 +355,7 @@ void SourceHalf::grant(Outgoing& m, Instant now) {
   if (m.barrier_passed) {
     env_.send(m.request.target, wire::Barrier{m.tenure, m.forwarder}, now);
   }
-  if (!m.rides) env_.send(m.request.target, wire::Grant{m.tenure}, now);
+  if (!m.rides) env_.send(m.request.target, wire::Grant{m.tenure, frozen_for(m, now)}, now);
   reach(m, Stage::kGranted, now);
   wheel_.arm(m, now + kGrantedPatience);
 }
@@ -485,7 +502,7 @@ void SourceHalf::on_session_up(NodeId peer, Boot boot, Instant now) {
     } else if (m->rides) {
       go_straight(*m, now);
     } else {
-      env_.send(peer, wire::Grant{m->tenure}, now);
+      env_.send(peer, wire::Grant{m->tenure, frozen_for(*m, now)}, now);
     }
   }
 }
@@ -519,6 +536,24 @@ void SourceHalf::reach(Outgoing& m, Stage stage, Instant now) {
   env_.bus.post(MigrationStageReached{m.tenure, stage, since});
 }
 
+// The freeze, and each stage since the one before it.
+void SourceHalf::measure(const Outgoing& m) {
+  const auto at = [&m](Stage stage) { return m.stage_at[static_cast<std::size_t>(stage)]; };
+  if (at(Stage::kActivated) && at(Stage::kFrozen)) {
+    env_.metrics.histogram(kFreezeHistogram).record(*at(Stage::kActivated) - *at(Stage::kFrozen));
+  }
+  Duration before{};
+  for (std::size_t i = 0; i < kStageCount; ++i) {
+    if (!m.stage_at[i]) continue;
+    const Duration took = std::max<Duration>(*m.stage_at[i] - before, Duration::zero());
+    before = std::max(before, *m.stage_at[i]);
+    env_.metrics
+        .histogram("migd_migration_stage_microseconds{stage=\"" +
+                   std::string(to_string(static_cast<Stage>(i))) + "\"}")
+        .record(took);
+  }
+}
+
 void SourceHalf::finish(const Outgoing& m, MigrationOutcome outcome, const std::string& reason,
                         Instant) {
   MigrationFinished finished;
@@ -530,6 +565,7 @@ void SourceHalf::finish(const Outgoing& m, MigrationOutcome outcome, const std::
   finished.reason = reason;
   finished.blob_bytes = m.blob_bytes;
   finished.stage_at = m.stage_at;
+  if (outcome == MigrationOutcome::kCompleted) measure(m);
   env_.bus.post(std::move(finished));
 }
 

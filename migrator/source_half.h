@@ -35,6 +35,9 @@
 
 namespace migd {
 
+// Of Metrics: from the freeze to the target's ACTIVE, of each completed migration.
+inline constexpr std::string_view kFreezeHistogram = "migd_migration_freeze_microseconds";
+
 class SourceHalf {
  public:
   SourceHalf(MigratorEnvironment& environment, Instant now);
@@ -106,12 +109,15 @@ class SourceHalf {
   void withdraw(Outgoing& m, const Reason& reason);
   Result<void> choose_way(Outgoing& m);
   Result<void> send_state(Outgoing& m, Instant now);
+  PastMove this_move(const Outgoing& m, Instant now) const;
+  static Duration frozen_for(const Outgoing& m, Instant now);
   Result<Bytes> bundle(Outgoing& m, Instant now) const;
   void grant(Outgoing& m, Instant now);
   void roll_back(Outgoing& m, const std::string& reason, MigrationOutcome outcome, Instant now);
   void go_straight(Outgoing& m, Instant now);
   void release(Outgoing& m, Instant now);
   void reach(Outgoing& m, Stage stage, Instant now);
+  void measure(const Outgoing& m);
   void finish(const Outgoing& m, MigrationOutcome outcome, const std::string& reason, Instant now);
   void refuse(const MigrationRequest& request, const std::string& reason);
   void refuse(const MigrationRequest& request, const Blockers& blockers);

@@ -21,8 +21,15 @@ bool is_vip(const std::vector<Endpoint>& vips, const Endpoint& local) {
 
 ConnectionRecord record_of(const ConnectionBlob& blob, Instant now) {
   ConnectionRecord record;
-  for (const PastMove& move : blob.past_moves)
-    record.past_moves.push_back({move.from, move.to, move.epoch, now - move.age});
+  record.history = blob.history;
+  record.as_of = now;
+  auto& moves = record.history.moves;  // the latest is this one, unless the source knows none
+  if (moves.empty() || moves.back().epoch != blob.tenure.epoch) {
+    PastMove move;
+    move.from = blob.source;
+    move.epoch = blob.tenure.epoch;
+    record.history.add(std::move(move));
+  }
   if (blob.tcp.state == TcpState::kSynReceived) record.intended = blob.application;
   if (blob.forwarded && (blob.application.empty() || !record.intended.empty())) {
     record.kept = blob.forwarded->kept;
@@ -154,7 +161,19 @@ void TargetHalf::receive(Incoming& incoming, ByteView bytes, Instant now) {
   }
   incoming.application = blob->application;
   incoming.record = record_of(*blob, now);
+  complete(incoming);
   attach(incoming, std::move(*frozen), now);
+}
+
+// What the source could not know of this move.
+void TargetHalf::complete(Incoming& incoming) {
+  const wire::State& head = incoming.head;
+  PastMove& move = incoming.record.history.moves.back();
+  move.to = env_.options.self;
+  move.at_once = head.granted;
+  move.blob_bytes = incoming.blob_bytes;
+  move.crossing = env_.channel.round_trip(head.source) / 2;
+  move.age = Duration::zero();
 }
 
 void TargetHalf::map_inbound(const wire::State& head) {
@@ -209,6 +228,7 @@ void TargetHalf::on_grant(const wire::Grant& message, NodeId from, Instant now) 
   Incoming& incoming = *it->second;
   if (from != incoming.head.source) return;
   if (incoming.verdict == Verdict::kAttached) {
+    incoming.record.history.moves.back().at_source = message.held;
     activate(incoming, now);
   } else {
     answer_again(incoming, now);
@@ -218,16 +238,19 @@ void TargetHalf::on_grant(const wire::Grant& message, NodeId from, Instant now) 
 void TargetHalf::activate(Incoming& incoming, Instant now) {
   const wire::State& head = incoming.head;
   incoming.verdict = Verdict::kActivated;
+  const Duration silent = now - incoming.attached_at;
   ConnectionRecord& record = env_.records[head.tenure.connection];
   record = std::move(incoming.record);
   record.forwarder = head.forwarder;
-  if (record.past_moves.size() == kPastMovesMax) record.past_moves.erase(record.past_moves.begin());
-  record.past_moves.push_back({head.source, env_.options.self, head.tenure.epoch, now});
+  record.history.moves.back().at_target = silent;
+  for (PastMove& move : record.history.moves)
+    move.age += silent;  // and the latest begins now
+  record.history.moves.back().age = Duration::zero();
+  record.as_of = now;
 
   env_.shim.activate(std::move(*incoming.frozen), now);
   incoming.frozen.reset();
   env_.driver.activate(head.tuple, now);
-  const Duration silent = now - incoming.attached_at;
   env_.send(head.source, wire::Active{head.tenure, silent}, now);
   env_.bus.post(MigrationStageReached{head.tenure, Stage::kActivated, silent});
   env_.bus.post(MigrationArrived{head.tenure, head.tuple, head.source, incoming.application,

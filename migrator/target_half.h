@@ -61,6 +61,7 @@ class TargetHalf {
   std::string fence(const Tenure& tenure, const FourTuple& tuple) const;
   Result<ConnectionBlob> open(const wire::State& head, ByteView blob) const;
   void receive(Incoming& incoming, ByteView blob, Instant now);
+  void complete(Incoming& incoming);
   void decline(Incoming& incoming, const std::string& reason, Instant now);
   void attach(Incoming& incoming, FrozenConnection frozen, Instant now);
   void activate(Incoming& incoming, Instant now);

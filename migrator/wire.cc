@@ -77,7 +77,10 @@ struct Writer {
     write(out, m.tenure);
     write_text(out, m.reason);
   }
-  void operator()(const Grant& m) const { write(out, m.tenure); }
+  void operator()(const Grant& m) const {
+    write(out, m.tenure);
+    write(out, m.held);
+  }
   void operator()(const Active& m) const {
     write(out, m.tenure);
     write(out, m.silent);
@@ -152,6 +155,16 @@ struct Writer {
     write(out, m.tenure);
     write_text(out, m.reason);
   }
+  void operator()(const Trace& m) const {
+    out.u64(m.query);
+    m.connection.write(out);
+  }
+  void operator()(const Traced& m) const {
+    out.u64(m.query);
+    out.u8(m.found ? 1 : 0);
+    write(out, m.tenure);
+    write_four_tuple(out, m.tuple);
+  }
 };
 
 bool read(BoundedReader& in, State& m) {
@@ -171,7 +184,9 @@ bool read(BoundedReader& in, Ready& m) {
   return read(in, m.tenure), true;
 }
 bool read(BoundedReader& in, Grant& m) {
-  return read(in, m.tenure), true;
+  read(in, m.tenure);
+  read(in, m.held);
+  return true;
 }
 bool read(BoundedReader& in, Refuse& m) {
   read(in, m.tenure);
@@ -272,6 +287,19 @@ bool read(BoundedReader& in, Promise& m) {
   return true;
 }
 
+bool read(BoundedReader& in, Trace& m) {
+  m.query = in.u64();
+  m.connection = ConnectionId::read(in);
+  return true;
+}
+bool read(BoundedReader& in, Traced& m) {
+  m.query = in.u64();
+  const std::uint8_t found = in.u8();
+  m.found = found == 1;
+  read(in, m.tenure);
+  return read(in, m.tuple) && found <= 1;
+}
+
 template <typename M>
 Result<Message> parse_as(ByteView head) {
   BoundedReader in(head);
@@ -295,7 +323,7 @@ Result<Message> parse_indexed(std::size_t index, ByteView head, std::index_seque
 Kind kind_of(const Message& message) {
   return static_cast<Kind>(message.index() + 1);
 }
-static_assert(std::variant_size_v<Message> == static_cast<std::size_t>(Kind::kPromise));
+static_assert(std::variant_size_v<Message> == static_cast<std::size_t>(Kind::kTraced));
 
 Bytes serialize(const Message& message) {
   Bytes head;

@@ -1,6 +1,6 @@
 // The messages of the migration protocol, as they travel over the blob channel: each is a kind and
-// a head of at most a few hundred bytes, big-endian; STATE alone has a body, the blob, sealed from
-// source to target. Every one of them is idempotent by the tenure it names.
+// a head of at most a few hundred bytes, big-endian; STATE has a body, the blob, sealed from source
+// to target, and so has TRACED. Every one of them is idempotent by the tenure it names.
 //
 // clang-format off
 //   kind            head
@@ -9,7 +9,7 @@
 //                                                     flag 2: forwarded, no application has it
 //   READY           tenure(20)
 //   REFUSE          tenure(20) reason(text)           the target never activated it, and won't
-//   GRANT           tenure(20)
+//   GRANT           tenure(20) held(8)                nanoseconds since the freeze
 //   ACTIVE          tenure(20) silent(8)              nanoseconds from attach to activation
 //   ABORT           tenure(20) reason(text)           the source keeps it
 //   BARRIER         tenure(20) forwarder(2)           nothing older follows on this path
@@ -26,6 +26,8 @@
 //   PREPARE         tenure(20) four-tuple flags(1) application(text)
 //                                                     flag 1: it will be kept unbound
 //   PROMISE         tenure(20) reason(text)           empty: the target will take it
+//   TRACE           query(8) connection(16)
+//   TRACED          query(8) found(1) tenure(20) four-tuple   + history (migrator/blob.h)
 // clang-format on
 //
 // tenure: connection id (16), epoch (4). text: length (1), bytes. four-tuple: base/address.h.
@@ -62,6 +64,8 @@ enum class Kind : std::uint8_t {
   kOrderResult,
   kPrepare,
   kPromise,
+  kTrace,
+  kTraced,
 };
 
 // The mapping header of STATE: all that a forwarder on the way needs, and may know.
@@ -84,6 +88,7 @@ struct Refuse {
 };
 struct Grant {
   Tenure tenure;
+  Duration held{};  // by the source, since the freeze
 };
 struct Active {
   Tenure tenure;
@@ -148,9 +153,21 @@ struct Promise {
   std::string reason;  // why not; empty: yes
 };
 
+// To the owner: what has the connection been through?
+struct Trace {
+  std::uint64_t query = 0;
+  ConnectionId connection;
+};
+struct Traced {
+  std::uint64_t query = 0;
+  bool found = false;  // it lives at the node that answers
+  Tenure tenure;
+  FourTuple tuple;
+};
+
 using Message =
     std::variant<State, Ready, Refuse, Grant, Active, Abort, Barrier, Map, Unmap, LeaseRequest,
-                 Lease, Locate, Located, Order, OrderResult, Prepare, Promise>;
+                 Lease, Locate, Located, Order, OrderResult, Prepare, Promise, Trace, Traced>;
 
 Kind kind_of(const Message& message);
 Bytes serialize(const Message& message);  // the head

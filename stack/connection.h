@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -158,6 +159,9 @@ class Connection {
   virtual std::uint64_t bytes_out() const = 0;
   virtual Duration age() const = 0;  // since the SYN was answered, wherever that was
   virtual Duration smoothed_rtt() const = 0;
+  // When the first segment left, or came in, after it was opened or attached here.
+  virtual std::optional<Instant> first_sent() const { return std::nullopt; }
+  virtual std::optional<Instant> first_heard() const { return std::nullopt; }
 };
 
 // Who hears of new connections of a listener, or of unbound ones that came in from elsewhere. Both

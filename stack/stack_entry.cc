@@ -183,6 +183,7 @@ void StackImpl::output_segment(const pbuf* segment, const ip_addr_t* source,
   const EgressQueue::Span span = stack.outgoing_.add(ip, *segment);
 
   if (TcpConnection* connection = stack.serving_) {
+    if (!connection->first_sent_) connection->first_sent_ = stack.now_;
     connection->ack_owed_ = false;  // every segment of ours acknowledges and announces the window
     const bool again = span.length > 0 && connection->alive() &&
                        span.seq + span.length <= SeqNum(connection->pcb_->snd_nxt);

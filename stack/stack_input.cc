@@ -182,6 +182,7 @@ void StackImpl::input_for_connection(TcpConnection& connection, Frame& frame,
     return;
   }
   connection.timers_.heard_from_peer(now_);
+  if (!connection.first_heard_) connection.first_heard_ = now_;
   // RFC 5681 4.2: what fills a gap is acknowledged at once.
   if (train || pcb.ooseq != nullptr) connection.ack_soon_ = true;
   set_current_packet(segment.ip);

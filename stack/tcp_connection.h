@@ -97,6 +97,8 @@ class TcpConnection final : public Connection {
   std::uint64_t bytes_out() const override { return bytes_out_; }
   Duration age() const override;
   Duration smoothed_rtt() const override { return timers_.rtt().srtt(); }
+  std::optional<Instant> first_sent() const override { return first_sent_; }
+  std::optional<Instant> first_heard() const override { return first_heard_; }
 
   bool alive() const { return pcb_ != nullptr; }
 
@@ -135,6 +137,7 @@ class TcpConnection final : public Connection {
   TimerNode timer_;
   TimestampClock ts_clock_;
   Instant opened_at_{};
+  std::optional<Instant> first_sent_, first_heard_;
 
   SeqNum write_end_;                 // sequence number behind the last byte that was written
   std::uint16_t peer_mss_ = 0;       // as the peer has announced it; the PCB's fits our link too

@@ -45,7 +45,32 @@ Json json_of(const MigrationCounts& counts) {
   return {{"completed", counts.completed},
           {"refused", counts.refused},
           {"aborted", counts.aborted},
-          {"arrived", counts.arrived}};
+          {"arrived", counts.arrived},
+          {"freeze_median_us", to_microseconds(counts.freeze_median)},
+          {"freeze_p99_us", to_microseconds(counts.freeze_p99)}};
+}
+
+Json json_of(const std::optional<Duration>& time) {
+  return time ? Json(to_microseconds(*time)) : Json();
+}
+
+Json json_of(const TracedMove& move) {
+  return {{"epoch", move.epoch.value},
+          {"from", move.from},
+          {"to", move.to},
+          {"forwarder", move.forwarder},
+          {"asked_by", move.asked_by},
+          {"mode", to_string(move.mode)},
+          {"at_once", move.at_once},
+          {"blob_bytes", move.blob_bytes},
+          {"prepared_us", to_microseconds(move.prepared)},
+          {"at_source_us", to_microseconds(move.at_source)},
+          {"crossing_us", to_microseconds(move.crossing)},
+          {"at_target_us", to_microseconds(move.at_target)},
+          {"frozen_us", to_microseconds(move.frozen)},
+          {"first_out_us", json_of(move.first_out)},
+          {"first_in_us", json_of(move.first_in)},
+          {"ago_us", to_microseconds(move.ago)}};
 }
 
 std::string utc_now() {
@@ -249,6 +274,19 @@ std::string to_json(const MigrateReport& report) {
   for (const StageTime& stage : report.stages)
     stages[stage.stage] = to_microseconds(stage.at);
   json["stages_us"] = stages;
+  return dump(json);
+}
+
+std::string to_json(const TraceReport& report) {
+  Json json = {{"connection", report.connection.to_string()},
+               {"epoch", report.epoch.value},
+               {"peer", report.tuple.peer.to_string()},
+               {"local", report.tuple.local.to_string()},
+               {"owner", report.owner},
+               {"older_moves", report.older_moves},
+               {"moves", Json::array()}};
+  for (const TracedMove& move : report.moves)
+    json["moves"].push_back(json_of(move));
   return dump(json);
 }
 

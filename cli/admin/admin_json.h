@@ -17,6 +17,7 @@ using NodeNames = std::map<NodeId, std::string>;
 
 std::string to_json(const StatusReport& report);
 std::string to_json(const ConnectionRow& row);
+std::string to_json(const TraceReport& report);    // that has found the connection
 std::string to_json(const MigrateReport& report);  // also of one that failed
 std::string error_json(ErrorCode code, std::string_view text);
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <utility>
 
 namespace migd {
@@ -36,6 +37,19 @@ int status_of(ErrorCode code) {
       return 500;
   }
   return 500;
+}
+
+// Of "/v1/conns/ID/trace".
+std::optional<std::string_view> traced_id(std::string_view path) {
+  constexpr std::string_view kBefore = "/v1/conns/", kBehind = "/trace";
+  if (!path.starts_with(kBefore) || !path.ends_with(kBehind) ||
+      path.size() <= kBefore.size() + kBehind.size()) {
+    return std::nullopt;
+  }
+  path.remove_prefix(kBefore.size());
+  path.remove_suffix(kBehind.size());
+  if (path.find('/') != std::string_view::npos) return std::nullopt;
+  return path;
 }
 
 // Writes {"connections":[...]} row by row, so that neither the loop nor the memory feels how many
@@ -105,6 +119,11 @@ void AdminServer::route(const std::string& method, const std::string& target,
   };
   ++requests_;
   const std::string_view path = std::string_view(target).substr(0, target.find('?'));
+  if (const auto id = traced_id(path)) {
+    if (method == "GET") return trace(std::string(*id), session);
+    return refuse(session, 405, ErrorCode::kInvalidArgument, "not with this method",
+                  "Allow: GET\r\n");
+  }
   std::string allowed;
   for (const Route& route : kRoutes) {
     if (path != route.path) continue;
@@ -179,6 +198,19 @@ void AdminServer::drain(const std::string& body, AdminSession& session) {
     return refuse(session, status_of(begun.error().code), begun.error().code, begun.error().text);
   }
   send_drain(body, session);
+}
+
+void AdminServer::trace(const std::string& id, AdminSession& session) {
+  service_.trace(id, [weak = session.weak_from_this()](const TraceReport& report) {
+    const auto client = weak.lock();
+    if (client == nullptr) return;
+    if (report.error) {
+      client->respond(status_of(*report.error), kJson,
+                      error_json(*report.error, report.reason) + "\n");
+    } else {
+      client->respond(200, kJson, to_json(report) + "\n");
+    }
+  });
 }
 
 void AdminServer::send_events(const std::string& /*body*/, AdminSession& session) {

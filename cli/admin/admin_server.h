@@ -58,6 +58,7 @@ class AdminServer : private AdminRouter {
   void carry_out(const Result<MigrateCommand>& command, AdminSession& session);
   void send_drain(const std::string& body, AdminSession& session);
   void drain(const std::string& body, AdminSession& session);
+  void trace(const std::string& id, AdminSession& session);
   void refuse(AdminSession& session, int status, ErrorCode code, std::string_view text,
               std::string_view more_headers = {});
   void on_event(const Message& message, Instant at);

@@ -79,6 +79,11 @@ struct DrainOptions {
 };
 int drain_command(const DaemonOptions& options, const DrainOptions& what, Console& console);
 
+struct TraceOptions {
+  std::string id;
+};
+int trace_command(const DaemonOptions& options, const TraceOptions& what, Console& console);
+
 struct EventsOptions {
   bool all = false;         // also what comes by the heartbeat: peer_load_reported
   std::uint64_t count = 0;  // 0: without end

@@ -6,6 +6,7 @@
 #include "cli/commands/command.h"
 #include "cli/commands/render.h"
 #include "cli/config.h"
+#include "cli/config/complaints.h"
 
 namespace migd {
 namespace {
@@ -157,6 +158,22 @@ int drain_command(const DaemonOptions& options, const DrainOptions& what, Consol
     std::this_thread::sleep_for(what.ask_again);
     answer = client.request("GET", "/v1/drain", "", kAnswerTimeout);
   }
+}
+
+int trace_command(const DaemonOptions& options, const TraceOptions& what, Console& console) {
+  const bool is_id = !what.id.empty() && what.id.size() <= 32 &&
+                     what.id.find_first_not_of("0123456789abcdef") == std::string::npos;
+  if (!is_id) {
+    return report({ErrorCode::kInvalidArgument,
+                   "'" + printable(what.id) + "' is no connection id, nor the beginning of one"},
+                  options.json, console);
+  }
+  return show(
+      options, "/v1/conns/" + what.id + "/trace",
+      [&](const std::string& body) -> Result<std::string> {
+        return options.json ? body : render_trace(body);
+      },
+      console);
 }
 
 int events_command(const DaemonOptions& options, const EventsOptions& what, Console& console) {

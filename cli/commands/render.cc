@@ -121,6 +121,11 @@ Result<std::string> render_status(std::string_view json) {
   out += fmt::format("migrations: {} completed, {} refused, {} aborted, {} arrived\n",
                      text(moved, "completed"), text(moved, "refused"), text(moved, "aborted"),
                      text(moved, "arrived"));
+  if (number(moved, "freeze_p99_us") > 0) {
+    out += fmt::format("freeze: {} (median), {} (99%)\n",
+                       human_duration(duration(moved, "freeze_median_us")),
+                       human_duration(duration(moved, "freeze_p99_us")));
+  }
   if (!items(s, "peers").empty()) out += "\n" + render_peers(items(s, "peers"));
   if (!items(s, "services").empty()) out += "\n" + render_services(items(s, "services"));
   return out;
@@ -176,6 +181,35 @@ Result<std::string> render_drain(std::string_view json) {
     out += "refused" + refused + "\n";
   }
   return out;
+}
+
+Result<std::string> render_trace(std::string_view json) {
+  const Result<Json> answer = parse(json);
+  if (!answer) return tl::unexpected(answer.error());
+  const Json& t = *answer;
+  const Json& moves = items(t, "moves");
+  const std::string who = text(t, "connection") + " of " + text(t, "peer") + ", at " +
+                          text(t, "owner") + ", epoch " + text(t, "epoch");
+  if (moves.empty()) return who + ": it has never moved\n";
+  std::string out = fmt::format("{}: {} moves\n\n", who,
+                                moves.size() + static_cast<std::size_t>(number(t, "older_moves")));
+  if (number(t, "older_moves") > 0) out += text(t, "older_moves") + " older ones, then\n";
+  Table table({"EPOCH", "FROM", "TO", "BY", "ASKED BY", "MODE", "BYTES", "PREPARED", "FROZEN",
+               "AT SOURCE", "CROSSING", "AT TARGET", "FIRST OUT", "FIRST IN", "AGO"});
+  for (const Json& move : moves) {
+    const auto time = [&move](std::string_view key) {
+      const auto found = move.find(key);
+      if (found == move.end() || found->is_null()) return std::string("-");
+      return human_duration(duration(move, key));
+    };
+    const std::string forwarder = text(move, "forwarder");
+    table.add({text(move, "epoch"), text(move, "from"), text(move, "to"),
+               forwarder.empty() ? "-" : forwarder, text(move, "asked_by"), text(move, "mode"),
+               text(move, "blob_bytes"), time("prepared_us"), time("frozen_us"),
+               time("at_source_us"), time("crossing_us"), time("at_target_us"),
+               time("first_out_us"), time("first_in_us"), time("ago_us")});
+  }
+  return out + table.to_string();
 }
 
 Result<std::string> render_event(std::string_view json) {

@@ -19,6 +19,7 @@ Result<std::string> render_migration(std::string_view json);
 // One line of how far a drain is; when it has ended also what was refused, and why.
 Result<std::string> render_drain(std::string_view json);
 std::string drain_state(std::string_view json);  // "running", ...; "" of something else
+Result<std::string> render_trace(std::string_view json);
 Result<std::string> render_event(std::string_view json);
 // "peer_up", or "" of something else.
 std::string event_name(std::string_view json);

@@ -80,5 +80,20 @@ TEST(DropCounters, CountByName) {
   }
 }
 
+TEST(DurationHistogram, AsPrometheusText) {
+  DurationHistogram histogram;
+  EXPECT_EQ(prometheus_text("h", histogram), "h_bucket{le=\"+Inf\"} 0\nh_sum 0\nh_count 0\n");
+  histogram.record(1us);
+  histogram.record(3us);
+  histogram.record(4us);
+  EXPECT_EQ(prometheus_text("h{stage=\"sent\"}", histogram),
+            "h_bucket{stage=\"sent\",le=\"1\"} 1\n"
+            "h_bucket{stage=\"sent\",le=\"2\"} 1\n"
+            "h_bucket{stage=\"sent\",le=\"4\"} 3\n"
+            "h_bucket{stage=\"sent\",le=\"+Inf\"} 3\n"
+            "h_sum{stage=\"sent\"} 8\n"
+            "h_count{stage=\"sent\"} 3\n");
+}
+
 }  // namespace
 }  // namespace migd

@@ -190,6 +190,21 @@ TEST_F(AdminServerTest, SessionsAreLimited) {
 
 // ---- migrate ----
 
+TEST_F(AdminServerTest, TraceOfAConnection) {
+  const std::string response = ask(get("/v1/conns/4f/trace"));
+  EXPECT_THAT(response, StartsWith("HTTP/1.1 200 OK\r\n"));
+  const json trace = json::parse(body_of(response));
+  EXPECT_EQ(trace["owner"], "a");
+  EXPECT_EQ(trace["moves"].size(), 1u);
+  EXPECT_EQ(trace["moves"][0]["asked_by"], "operator");
+  on_loop([this] { EXPECT_EQ(service_.traced_ids, std::vector<std::string>{"4f"}); });
+  EXPECT_THAT(ask(post("/v1/conns/4f/trace", "{}")), HasSubstr("\r\nAllow: GET\r\n"));
+  EXPECT_THAT(ask(get("/v1/conns//trace")), StartsWith("HTTP/1.1 404 "));
+  EXPECT_THAT(ask(get("/v1/conns/4f/5a/trace")), StartsWith("HTTP/1.1 404 "));
+  on_loop([this] { service_.traced.error = ErrorCode::kNotFound; });
+  EXPECT_THAT(ask(get("/v1/conns/4f/trace")), StartsWith("HTTP/1.1 404 "));
+}
+
 TEST_F(AdminServerTest, MigrateWithoutWaitIsAcceptedAtOnce) {
   const std::string response = ask(post("/v1/migrate", R"({"id":"4f","to":"b","timeout":"2s"})"));
   EXPECT_THAT(response, StartsWith("HTTP/1.1 202 Accepted\r\n"));

@@ -50,7 +50,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadUsage{{"run", "-c", "x", "--ready-fd", "abc"},
                  "--ready-fd: Value abc not in range 0 to 1048576"},
         BadUsage{{"check"}, "--config is required"}, BadUsage{{"migrate"}, "id is required"},
-        BadUsage{{"migrate", "4f"}, "--to is required"},
+        BadUsage{{"migrate", "4f"}, "--to is required"}, BadUsage{{"trace"}, "id is required"},
         BadUsage{{"migrate", "4f", "5a", "--to", "b"},
                  "The following argument was not expected: 5a"},
         BadUsage{{"migrate", "4f", "--to", "b", "--timeout", "5"},
@@ -107,6 +107,7 @@ TEST(CommandLine, NoDaemonIsExitCode3) {
                                              {"migrate", "4f", "--to", "b"},
                                              {"bind", "4f"},
                                              {"unbind", "4f"},
+                                             {"trace", "4f"},
                                              {"events"}}) {
     std::vector<std::string> arguments = {"-s", "/nowhere/admin.sock"};
     arguments.insert(arguments.end(), command.begin(), command.end());

@@ -204,6 +204,49 @@ TEST_F(DaemonCommands, DrainAndWait) {
   }
 }
 
+TEST_F(DaemonCommands, Trace) {
+  const std::string id = make_trace().connection.to_string();
+  const CliResult result = migd({"trace", "4f"});
+  EXPECT_EQ(result.exit_code, kExitDone);
+  EXPECT_EQ(result.out,
+            id + " of 10.77.99.2:40001, at a, epoch 3: 5 moves\n"
+                 "\n"
+                 "4 older ones, then\n"
+                 "EPOCH  FROM  TO  BY  ASKED BY  MODE  BYTES  PREPARED  FROZEN  AT SOURCE  "
+                 "CROSSING  AT TARGET  FIRST OUT  FIRST IN  AGO\n"
+                 "3      b     a   f1  operator  now   720    310us     115us   20us       "
+                 "90us      5us        12us       -         4.0s\n");
+  on_loop([this] { EXPECT_EQ(service_.traced_ids.back(), "4f"); });
+  const CliResult as_json = migd({"trace", "4f", "--json"});
+  EXPECT_EQ(line_count(as_json.out), 1u);
+  const json trace = json::parse(as_json.out);
+  EXPECT_EQ(trace["older_moves"], 4);
+  EXPECT_EQ(trace["moves"][0]["frozen_us"], 115);
+  EXPECT_EQ(trace["moves"][0]["first_out_us"], 12);
+  EXPECT_TRUE(trace["moves"][0]["first_in_us"].is_null());
+}
+
+TEST_F(DaemonCommands, TraceOfOneThatHasNeverMoved) {
+  on_loop([this] {
+    service_.traced.moves.clear();
+    service_.traced.older_moves = 0;
+  });
+  EXPECT_THAT(migd({"trace", "4f"}).out, HasSubstr("it has never moved\n"));
+}
+
+TEST_F(DaemonCommands, TraceOfNothing) {
+  on_loop([this] {
+    service_.traced.error = ErrorCode::kNotFound;
+    service_.traced.reason = "no connection has an id that begins with '4f'";
+  });
+  const CliResult result = migd({"trace", "4f"});
+  EXPECT_EQ(result.exit_code, kExitFailed);
+  EXPECT_EQ(result.err, "migd: no connection has an id that begins with '4f'\n");
+  for (const std::string& id : {std::string("4g"), std::string("4f/x"), std::string(33, 'a')}) {
+    EXPECT_THAT(migd({"trace", id}).err, HasSubstr("is no connection id"));
+  }
+}
+
 TEST_F(DaemonCommands, MigrateWithoutWait) {
   const CliResult result = migd({"migrate", "4f", "--to", "b"});
   EXPECT_EQ(result.exit_code, kExitDone);

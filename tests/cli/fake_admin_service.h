@@ -39,6 +39,32 @@ inline MigrateReport make_report() {
   return report;
 }
 
+inline TraceReport make_trace() {
+  TraceReport report;
+  report.connection = {NodeId{1}, Boot{7}, 3};
+  report.epoch = Epoch{3};
+  report.tuple = make_row(3).tuple;
+  report.owner = "a";
+  report.older_moves = 4;
+  TracedMove move;
+  move.from = "b";
+  move.to = "a";
+  move.forwarder = "f1";
+  move.epoch = Epoch{3};
+  move.asked_by = "operator";
+  move.at_once = true;
+  move.blob_bytes = 720;
+  move.prepared = 310us;
+  move.at_source = 20us;
+  move.crossing = 90us;
+  move.at_target = 5us;
+  move.frozen = 115us;
+  move.first_out = 12us;
+  move.ago = 4s;
+  report.moves = {move};
+  return report;
+}
+
 class FakeAdminService : public AdminService {
  public:
   struct Asked {
@@ -68,6 +94,10 @@ class FakeAdminService : public AdminService {
     if (drain_reports.size() > 1) drain_reports.pop_front();
     return now;
   }
+  void trace(std::string id_or_prefix, std::function<void(TraceReport)> done) override {
+    traced_ids.push_back(std::move(id_or_prefix));
+    done(traced);
+  }
   void subscribe_events(std::function<void(const Message&, Instant)> on_event) override {
     emit = std::move(on_event);
   }
@@ -82,6 +112,8 @@ class FakeAdminService : public AdminService {
   std::vector<DrainWish> drains;
   int drain_stops = 0;
   std::deque<DrainReport> drain_reports{{}};  // each time the next, at last the last
+  TraceReport traced = make_trace();
+  std::vector<std::string> traced_ids;
   std::vector<std::function<void(MigrateReport)>> unanswered;
   std::function<void(const Message&, Instant)> emit;
 };

@@ -263,6 +263,7 @@ void ProtocolCluster::pass(Duration time) {
 void ProtocolCluster::migrate(NodeId at, std::size_t client, NodeId target) {
   machine(at).node->migrate(id_of(client).to_string(), "n" + std::to_string(target.value), {2s},
                             [](const MigrateReport&) {});
+  machine(at).node->trace(id_of(client).to_string(), [](const TraceReport&) {});
 }
 
 void ProtocolCluster::prelude(std::uint8_t way, std::uint8_t messages) {
@@ -392,7 +393,7 @@ std::optional<wire::Message> ProtocolCluster::forged(Input& in, std::uint8_t kin
     case Kind::kRefuse:
       return Refuse{tenure, "forged"};
     case Kind::kGrant:
-      return Grant{tenure};
+      return Grant{tenure, Duration(in.u32())};
     case Kind::kActive:
       return Active{tenure, Duration(in.u32())};
     case Kind::kAbort:
@@ -428,6 +429,10 @@ std::optional<wire::Message> ProtocolCluster::forged(Input& in, std::uint8_t kin
     }
     case Kind::kPrepare:
       return Prepare{tenure, tuple, in.flag(), in.flag() ? "echo" : "other"};
+    case Kind::kTrace:
+      return Trace{in.u8(), id};
+    case Kind::kTraced:
+      return Traced{in.below(4), in.flag(), tenure, tuple};
     case Kind::kPromise:
       return Promise{tenure, in.flag() ? "" : "forged"};
   }

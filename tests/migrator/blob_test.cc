@@ -29,7 +29,7 @@ TEST(Blob, EveryFieldSurvives) {
   EXPECT_EQ(decoded->forwarded->times, 3);
   EXPECT_TRUE(decoded->forwarded->kept);
   EXPECT_EQ(decoded->suspended, blob.suspended);
-  EXPECT_EQ(decoded->past_moves.size(), blob.past_moves.size());
+  EXPECT_EQ(encode_history(decoded->history), encode_history(blob.history));
   EXPECT_EQ(to_text(decoded->tcp), to_text(blob.tcp));
 }
 
@@ -57,14 +57,14 @@ TEST(Blob, EveryFieldOfTheSnapshotIsWrittenAndRead) {
 
 TEST(Blob, EveryTruncationIsRefused) {
   const Bytes bytes = encode_blob(sample_blob());
-  std::size_t past_moves_at = 0;  // the last section may be missing: it is optional
+  std::size_t history_at = 0;  // the last section may be missing: it is optional
   {
     ConnectionBlob without = sample_blob();
-    without.past_moves.clear();
-    past_moves_at = encode_blob(without).size() - 6;
+    without.history = {};
+    history_at = encode_blob(without).size() - 6 - 4;
   }
   for (std::size_t size = 0; size < bytes.size(); ++size) {
-    if (size == past_moves_at) continue;
+    if (size == history_at) continue;
     EXPECT_FALSE(decode_blob(ByteView(bytes).first(size))) << "cut to " << size;
   }
 }
@@ -128,7 +128,43 @@ TEST(Blob, AnIdleConnectionFitsOneDatagram) {
   blob.tcp.unread.clear();
   blob.tcp.out_of_order.clear();
   blob.tcp.sack_blocks.clear();
-  EXPECT_LT(encode_blob(blob).size(), 600u);
+  EXPECT_LT(encode_blob(blob).size(), 700u);
+}
+
+TEST(MoveHistory, KeepsTheLatestAndCountsTheOthers) {
+  MoveHistory history;
+  for (std::uint32_t epoch = 2; epoch < 2 + 50; ++epoch) {
+    PastMove move;
+    move.epoch = Epoch{epoch};
+    move.asked_by = std::string(100, 'x');
+    history.add(move);
+  }
+  EXPECT_EQ(history.moves.size(), kPastMovesMax);
+  EXPECT_EQ(history.older, 50 - kPastMovesMax);
+  EXPECT_EQ(history.moves.back().epoch, Epoch{51});
+  const Result<MoveHistory> decoded = decode_history(encode_history(history));
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(decoded->moves.front().epoch, history.moves.front().epoch);
+  EXPECT_EQ(decoded->older, history.older);
+}
+
+TEST(MoveHistory, MoreThanItHoldsIsRefused) {
+  MoveHistory history;
+  history.moves.resize(kPastMovesMax + 1);
+  EXPECT_FALSE(decode_history(encode_history(history)));
+  EXPECT_FALSE(decode_history({}));
+}
+
+TEST(MoveHistory, LongTimesAreCut) {
+  MoveHistory history;
+  history.moves.resize(1);
+  history.moves[0].prepared = 24h;
+  history.moves[0].first_in = -1s;
+  const Result<MoveHistory> decoded = decode_history(encode_history(history));
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(decoded->moves[0].prepared, std::chrono::microseconds(0xffffffff));
+  EXPECT_EQ(decoded->moves[0].first_in, 0us);
+  EXPECT_FALSE(decoded->moves[0].first_out);
 }
 
 }  // namespace

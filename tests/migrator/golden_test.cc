@@ -15,10 +15,10 @@ namespace {
 using test::golden;
 
 // By number: a kind that is inserted in the middle, or renumbered, is found here too.
-constexpr std::array<const char*, 17> kNames = {
-    "state",   "ready", "refuse",       "grant",         "active", "abort",
-    "barrier", "map",   "unmap",        "lease_request", "lease",  "locate",
-    "located", "order", "order_result", "prepare",       "promise"};
+constexpr std::array<const char*, 19> kNames = {
+    "state",        "ready",   "refuse",        "grant", "active", "abort",   "barrier",
+    "map",          "unmap",   "lease_request", "lease", "locate", "located", "order",
+    "order_result", "prepare", "promise",       "trace", "traced"};
 
 TEST(MigrationGolden, EveryMessageIsWrittenAndReadAsItsVector) {
   const std::vector<wire::Message> samples = testing::sample_messages();

@@ -81,6 +81,13 @@ def test_an_id_may_be_shortened_and_any_node_may_be_asked(lab):
     bystander = next(h for h in lab.hosts if h not in (owner, target))
     answer = lab.move(connection[:12], target, entry=bystander)
     assert answer["from"] == owner and answer["to"] == target
+    code, trace = lab.migd(bystander, "trace", connection[:12])
+    assert code == 0 and trace["owner"] == target
+    placed, moved = trace["moves"]
+    assert (placed["from"], placed["asked_by"], placed["to"]) == ("f1", "classifier", owner)
+    assert (moved["from"], moved["asked_by"], moved["to"]) == (owner, "operator", target)
+    assert 0 < moved["frozen_us"] < 1_000_000 and moved["ago_us"] < placed["ago_us"]
+    assert moved["blob_bytes"] == answer["blob_bytes"]
     finish(client, lab)
 
 

@@ -277,7 +277,7 @@ class MigdRefuse(Packet):
 
 class MigdGrant(Packet):
     name = "migd GRANT"
-    fields_desc = _tenure()
+    fields_desc = [*_tenure(), LongField("held", 0)]
 
 
 class MigdActive(Packet):
@@ -364,6 +364,17 @@ class MigdPromise(Packet):
     fields_desc = [*_tenure(), *_text("reason")]
 
 
+class MigdTrace(Packet):
+    name = "migd TRACE"
+    fields_desc = [LongField("query", 0), *_tenure()[:3]]
+
+
+class MigdTraced(Packet):
+    """Its body is a MigdBlobMoves."""
+    name = "migd TRACED"
+    fields_desc = [LongField("query", 0), ByteField("found", 0), *_tenure(), *_four_tuple()]
+
+
 # ---- migrator/blob.h: the state of a connection ------------------------------------------------
 
 
@@ -441,9 +452,15 @@ class MigdBlobSackBlocks(Packet):
 
 
 class MigdBlobMove(Packet):
+    """Times in microseconds, but the age in nanoseconds."""
     name = "migd blob: past move"
-    fields_desc = [ShortField("source", 0), ShortField("target", 0), IntField("epoch", 0),
-                   LongField("age", 0)]
+    fields_desc = [ShortField("source", 0), ShortField("target", 0), ShortField("forwarder", 0),
+                   IntField("epoch", 0), *_text("asked_by"), ByteField("mode", 0),
+                   ByteField("at_once", 0),
+                   IntField("blob_bytes", 0), IntField("prepared", 0), IntField("at_source", 0),
+                   IntField("crossing", 0), IntField("at_target", 0), LongField("age", 0),
+                   ByteField("first_out_set", 0), IntField("first_out", 0),
+                   ByteField("first_in_set", 0), IntField("first_in", 0)]
 
     def extract_padding(self, payload):
         return b"", payload
@@ -451,7 +468,7 @@ class MigdBlobMove(Packet):
 
 class MigdBlobMoves(Packet):
     name = "migd blob: past moves"
-    fields_desc = [PacketListField("moves", [], MigdBlobMove)]
+    fields_desc = [IntField("older", 0), PacketListField("moves", [], MigdBlobMove)]
 
 
 class MigdBlobForwarded(Packet):
@@ -503,7 +520,7 @@ class MigdBlob(Packet):
 
 
 def blob(identity, four_tuple, tcp, *, data=b"", unread=b"", ranges=(), sack=(), state=b"",
-         moves=(), forwarded=None, suspended=()):
+         older=0, moves=(), forwarded=None, suspended=()):
     """A blob with every section that it has, in the order in which they are written."""
     values = [MigdBlobSection() / identity, MigdBlobSection() / four_tuple,
               MigdBlobSection() / tcp, MigdBlobSection(type=4) / data,
@@ -513,5 +530,5 @@ def blob(identity, four_tuple, tcp, *, data=b"", unread=b"", ranges=(), sack=(),
               MigdBlobSection(type=8) / state,
               MigdBlobSection() / forwarded if forwarded else MigdBlobSection(type=10),
               MigdBlobSection() / MigdBlobSuspendedStates(states=list(suspended)),
-              MigdBlobSection(flags=0) / MigdBlobMoves(moves=list(moves))]
+              MigdBlobSection(flags=0) / MigdBlobMoves(older=older, moves=list(moves))]
     return MigdBlob(sections=values)

@@ -93,7 +93,32 @@ inline ConnectionBlob sample_blob() {
   t.retransmitted_segments = 6;
   blob.forwarded =
       Forwarded{{blob.tenure.connection, t.tuple, t.send_next, t.receive_next}, 3, true};
-  blob.past_moves = {{NodeId{1}, NodeId{10}, Epoch{2}, 5s}, {NodeId{10}, NodeId{11}, Epoch{3}, 1s}};
+  PastMove move;
+  move.from = NodeId{1};
+  move.to = NodeId{10};
+  move.epoch = Epoch{2};
+  move.asked_by = "classifier";
+  move.blob_bytes = 720;
+  move.prepared = 300us;
+  move.at_source = 410us;
+  move.crossing = 90us;
+  move.at_target = 230us;
+  move.age = 5s;
+  move.first_out = 15us;
+  move.first_in = 2ms;
+  blob.history = {{move}, 6};
+  move.from = NodeId{10};
+  move.to = NodeId{11};
+  move.forwarder = NodeId{1};
+  move.epoch = Epoch{3};
+  move.asked_by = "operator";
+  move.mode = MigrationMode::kDrain;
+  move.at_once = true;
+  move.blob_bytes = 0;
+  move.age = 1s;
+  move.first_out.reset();
+  move.first_in.reset();
+  blob.history.add(move);
   return blob;
 }
 

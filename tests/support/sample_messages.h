@@ -25,7 +25,7 @@ inline std::vector<wire::Message> sample_messages() {
                 sample_tuple()},
           Ready{kTenure},
           Refuse{kTenure, "tuple_in_use"},
-          Grant{kTenure},
+          Grant{kTenure, 37us},
           Active{kTenure, 42us},
           Abort{kTenure, "timed_out"},
           Barrier{kTenure, NodeId{4}},
@@ -38,7 +38,9 @@ inline std::vector<wire::Message> sample_messages() {
           Order{13, kTenure.connection, NodeId{2}, {5s, MigrationMode::kHold, "echo", true}},
           OrderResult{finished},
           Prepare{kTenure, sample_tuple(), true, "files"},
-          Promise{kTenure, "application_unknown"}};
+          Promise{kTenure, "application_unknown"},
+          Trace{21, kTenure.connection},
+          Traced{21, true, kTenure, sample_tuple()}};
 }
 
 }  // namespace migd::testing
