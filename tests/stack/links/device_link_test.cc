@@ -403,12 +403,13 @@ TEST_P(DeviceLink, FirstPacketAfterOpeningIsNotLost) {
     socket.send_to({addresses().ours, 7}, ramp(10));
     const auto limit = loop.make_timer([&] { loop.stop(); });
     limit->start(loop.now() + 5s);
+    bool arrived = false;  // the kernel may have more to say in the same read
     sink.react = [&] {
-      if (parse_ip(sink.frames.back().bytes())->protocol == kProtocolUdp) loop.stop();
+      arrived |= parse_ip(sink.frames.back().bytes())->protocol == kProtocolUdp;
+      if (arrived) loop.stop();
     };
     loop.run();
-    ASSERT_FALSE(sink.frames.empty());
-    EXPECT_EQ(parse_ip(sink.frames.back().bytes())->protocol, kProtocolUdp);
+    EXPECT_TRUE(arrived);
   });
 }
 
