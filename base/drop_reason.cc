@@ -18,6 +18,8 @@ std::string_view to_string(DropReason reason) {
       return "bad_tcp_header";
     case DropReason::kBadChecksum:
       return "bad_checksum";
+    case DropReason::kBeyondWindow:
+      return "beyond_window";
     case DropReason::kNotOurAddress:
       return "not_our_address";
     case DropReason::kTtlExceeded:

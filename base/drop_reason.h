@@ -16,6 +16,7 @@ enum class DropReason : std::uint8_t {
   kUnsupportedProtocol,  // neither TCP nor one of ours
   kBadTcpHeader,         // data offset or option lengths
   kBadChecksum,
+  kBeyondWindow,   // a segment that no window of its connection ever covered
   kNotOurAddress,  // neither a VIP nor our tunnel address
   kTtlExceeded,
   kUnknownTunnelPeer,  // to our tunnel address, but not from a configured peer's

@@ -146,6 +146,20 @@ Stack::InputVerdict StackImpl::input_for_listener(Frame& frame, const Segment& s
   return InputVerdict::kTaken;
 }
 
+namespace {
+
+// No window ever covered any of it (with one more for a FIN or a probe): neither its
+// acknowledgement nor its window counts (RFC 9293 3.10.7.4). lwIP would take both, and a stranger
+// could close the window for good, or have a handshake reset. What is older is lwIP's to answer.
+bool is_outside(const tcp_pcb& pcb, const TcpView& tcp) {
+  const SeqNum next(pcb.rcv_nxt);
+  if (pcb.state == TIME_WAIT) return false;
+  if (tcp.seq() > next + pcb.rcv_wnd + 1) return true;
+  return pcb.state == SYN_RCVD && tcp.seq() < next && !tcp.has(tcp_flag::kSyn);
+}
+
+}  // namespace
+
 void StackImpl::input_for_connection(TcpConnection& connection, Frame& frame,
                                      const Segment& segment) {
   const tcp_pcb& pcb = *connection.pcb_;
@@ -153,6 +167,13 @@ void StackImpl::input_for_connection(TcpConnection& connection, Frame& frame,
   const SeqNum right_edge = next + pcb.rcv_wnd;
   const TcpView& tcp = segment.tcp;
 
+  if (is_outside(pcb, tcp)) {
+    drop(DropReason::kBeyondWindow);
+    if (!tcp.has(tcp_flag::kRst) && pcb.state != SYN_RCVD) {
+      serve(connection, [&connection] { tcp_send_empty_ack(connection.pcb_); });
+    }
+    return;
+  }
   // What lies beyond the window is cut off here: lwIP does so only in some of the places where it
   // queues, and asserts in another that it was done.
   const SeqNum first = tcp.seq() + (tcp.has(tcp_flag::kSyn) ? 1u : 0u);

@@ -284,6 +284,31 @@ TEST_P(ConnectionTest, WrongAckInTheHandshakeIsReset) {
   EXPECT_EQ(bed().state(), TcpState::kSynReceived);
 }
 
+// RFC 9293 3.10.7.4: the sequence number comes first. Whoever does not know it changes nothing.
+TEST_P(ConnectionTest, WhatIsBeyondTheWindowIsNotUsed) {
+  bed().connect();
+  const SeqNum far = bed().peer.send_next + 0x40000000;
+  bed().give(bed().peer.ack({.seq = far, .window = 0}));  // would close the window for good
+  EXPECT_TRUE(bed().take_one().pure_ack());
+  bed().give(bed().peer.rst({.seq = far}));
+  EXPECT_TRUE(bed().take().empty());
+  if (!moving()) {
+    EXPECT_EQ(bed().stack().drops().of(DropReason::kBeyondWindow), 2u);
+  }
+  EXPECT_EQ(bed().write(ramp(500)), 500u);
+  EXPECT_EQ(bed().take_one().payload.size(), 500u) << "the window is open";
+}
+
+TEST_P(ConnectionTest, NobodyAnswersForAHandshakeOutOfItsWindow) {
+  bed().give(bed().peer.syn());
+  bed().take();
+  for (const std::uint32_t off : {0x40000000u, 0xc0000000u}) {
+    bed().give(bed().peer.ack({.seq = bed().peer.send_next + off, .ack = SeqNum(7)}));
+    EXPECT_TRUE(bed().take().empty());
+  }
+  EXPECT_EQ(bed().state(), TcpState::kSynReceived);
+}
+
 TEST_P(ConnectionTest, TimeWaitAnswersARepeatedFin) {
   bed().connect();
   bed().close();
