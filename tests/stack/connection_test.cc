@@ -325,6 +325,19 @@ TEST_P(ConnectionTest, TimeWaitAnswersARepeatedFin) {
   EXPECT_EQ(bed().find(), nullptr);
 }
 
+TEST_P(ConnectionTest, ASynThatMayNotFollowDoesNotResetTimeWait) {  // RFC 5961 4.2
+  bed().connect();
+  bed().close();
+  bed().give(bed().peer.ack());
+  bed().give(bed().peer.fin());
+  EXPECT_EQ(bed().state(), TcpState::kTimeWait);
+  bed().take();
+  bed().peer.tsval -= 3;  // within the window, but of an older time
+  bed().give(bed().peer.segment(tcp_flag::kSyn, {}, {}));
+  EXPECT_TRUE(bed().take_one().pure_ack());
+  EXPECT_EQ(bed().state(), TcpState::kTimeWait);
+}
+
 TEST_P(ConnectionTest, NewConnectionTakesOverTimeWait) {  // RFC 6191
   bed().connect();
   const ConnectionId first = bed().find()->id();
