@@ -74,6 +74,7 @@ PcbMark PcbTimers::before(const tcp_pcb& pcb) {
   return {
       .state = pcb.state,
       .lastack = pcb.lastack,
+      .snd_nxt = pcb.snd_nxt,
       .rttest = pcb.rttest,
       .rtseq = pcb.rtseq,
       .ts_recent = pcb.ts_recent,
@@ -102,7 +103,12 @@ void PcbTimers::after(const PcbMark& mark, tcp_pcb& pcb, Instant now, const Time
       pcb.cwnd = pcb.mss;
     }
   }
-  if (pcb.rttest != 0 && (mark.rttest == 0 || pcb.rtseq != mark.rtseq)) rtt_start_ = now;
+  if (pcb.rttest != 0 && (pcb.rttest != mark.rttest || pcb.rtseq != mark.rtseq)) {
+    rtt_start_ = now;
+    // lwIP times what it sends again as well; which of the two is acknowledged, nobody knows
+    // (RFC 6298 3, Karn).
+    if (mark.state != CLOSED && TCP_SEQ_LT(pcb.rtseq, mark.snd_nxt)) pcb.rttest = 0;
+  }
   if (pcb.ts_recent != mark.ts_recent) ts_recent_at_ = now;
 
   put_back_what_was_not_resent(pcb);

@@ -36,6 +36,7 @@ struct TimerLimits {
 struct PcbMark {
   tcp_state state;
   std::uint32_t lastack;
+  std::uint32_t snd_nxt;
   std::uint32_t rttest;
   std::uint32_t rtseq;
   std::uint32_t ts_recent;

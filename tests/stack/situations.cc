@@ -77,6 +77,7 @@ std::vector<Situation> make() {
   add("InFlight", [](TestBed& bed) {
     bed.connect();
     bed.write(ramp(9000));
+    bed.run_for(20ms);  // a round trip is being timed
   });
   add("InFlightAndUnsent", [](TestBed& bed) {
     bed.connect();

@@ -52,6 +52,26 @@ TEST_P(TimersTest, RetransmissionBacksOff) {
   EXPECT_TRUE(bed().take().empty());
 }
 
+// RFC 6298 3, Karn: how long a loss took to be noticed is no round trip.
+TEST_P(TimersTest, ARetransmissionIsNoRoundTrip) {
+  bed().connect();
+  for (int i = 0; i < 3; ++i) {
+    bed().write(ramp(100));
+    bed().run_for(8s);  // unheard, several times
+    bed().take();
+    bed().give(bed().peer.ack());
+    bed().take();
+  }
+  EXPECT_LT(bed().find()->smoothed_rtt(), 10ms);
+  bed().write(ramp(100));
+  bed().take();
+  const Instant begin = bed().now;
+  bed().run_for(1s);
+  const auto again = bed().take();
+  ASSERT_FALSE(again.empty());
+  EXPECT_LE(again.front().at - begin, 250ms);
+}
+
 TEST_P(TimersTest, RetransmissionGivesUp) {
   bed().connect();
   bed().write(ramp(100));
