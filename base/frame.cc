@@ -81,6 +81,7 @@ Frame FramePool::allocate(std::size_t size) {
     frame.buffer_ = free.back();
     free.pop_back();
   }
+  lent_ += frame.capacity_;
   frame.pool_ = shared_from_this();
   frame.offset_ = Frame::kHeadroom;
   frame.size_ = static_cast<std::uint32_t>(size);
@@ -94,6 +95,7 @@ Frame FramePool::copy_of(ByteView bytes) {
 }
 
 void FramePool::give_back(std::uint8_t* buffer, std::uint32_t capacity) {
+  lent_ -= capacity;
   auto& free = capacity == kSmall ? free_small_ : free_large_;
   if (free.size() < (capacity == kSmall ? kFreeSmallMax : kFreeLargeMax)) {
     free.push_back(buffer);

@@ -92,6 +92,9 @@ class FramePool : public std::enable_shared_from_this<FramePool> {
   Frame allocate(std::size_t size);
   Frame copy_of(ByteView bytes);
 
+  // Bytes of the buffers that are in frames now.
+  std::size_t lent() const { return lent_; }
+
   static constexpr std::size_t kSmall = 2048;
   static constexpr std::size_t kLargest = 65536 + 512;
 
@@ -100,6 +103,7 @@ class FramePool : public std::enable_shared_from_this<FramePool> {
   FramePool() = default;
   void give_back(std::uint8_t* buffer, std::uint32_t capacity);
 
+  std::size_t lent_ = 0;
   std::vector<std::uint8_t*> free_small_;
   std::vector<std::uint8_t*> free_large_;
 };

@@ -68,6 +68,18 @@ TEST(FramePool, ChargesTheBuffer) {
   EXPECT_GE(pool->allocate(FramePool::kSmall - Frame::kHeadroom + 1).charge(), FramePool::kLargest);
 }
 
+TEST(FramePool, KnowsWhatItHasLent) {
+  const auto pool = FramePool::create();
+  Frame first = pool->allocate(1);
+  {
+    const Frame second = pool->allocate(FramePool::kLargest);
+    EXPECT_EQ(pool->lent(), first.charge() + second.charge());
+  }
+  EXPECT_EQ(pool->lent(), first.charge());
+  first = Frame();
+  EXPECT_EQ(pool->lent(), 0u);
+}
+
 TEST(FramePool, FramesKeepItAlive) {
   Frame frame;
   {
