@@ -141,3 +141,13 @@ def test_nothing_of_this_machine():
 def test_lwip_is_not_in_the_tree():
     assert not [path for path in tracked("*.c", "*.h")
                 if "Swedish Institute" in path.read_text(errors="replace")]
+
+
+def test_docs_know_the_stages_of_a_migration():
+    code = (ROOT / "migrator/stages.h").read_text()
+    rules = re.findall(r"\{Stage::k(\w+),.*?(true|false)\}", code, re.DOTALL)
+    docs = (ROOT / "docs/life_of_a_migration.md").read_text()
+    table = docs[docs.index("| stage | source | target | way back |"):].split("\n\n")[0]
+    told = re.findall(r"^\| (\**)([a-z]+)\** \|", table, re.MULTILINE)[1:]  # bold: no return
+    assert [(name, bool(bold)) for bold, name in told] == [
+        (name.lower(), final == "true") for name, final in rules]
