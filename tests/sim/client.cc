@@ -11,9 +11,13 @@
 namespace migd::sim {
 
 Bytes ramp(std::uint64_t first, std::size_t size) {
+  constexpr std::size_t kPeriod = 251;
   Bytes out(size);
-  for (std::size_t i = 0; i < size; ++i)
+  for (std::size_t i = 0; i < std::min(size, kPeriod); ++i)
     out[i] = ramp_at(first + i);
+  for (std::size_t done = kPeriod; done < size; done += std::min(done, size - done))
+    std::copy_n(out.begin(), std::min(done, size - done),
+                out.begin() + static_cast<std::ptrdiff_t>(done));
   return out;
 }
 
@@ -90,6 +94,10 @@ SimClient& SimClient::await_responses(std::size_t more) {
 
 SimClient& SimClient::await_end() {
   return add("await end", [this] { return tcp_->peer_finished(); });
+}
+
+SimClient& SimClient::await_acknowledged() {
+  return add("await acknowledgement", [this] { return tcp_->sender().fin_acknowledged(); });
 }
 
 SimClient& SimClient::ping_pong(std::size_t rounds, std::size_t size) {

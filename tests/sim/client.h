@@ -42,6 +42,7 @@ class SimClient {
   SimClient& await_bytes(std::size_t more);      // received after those awaited before
   SimClient& await_responses(std::size_t more);  // HTTP
   SimClient& await_end();                        // the peer's FIN, everything acknowledged
+  SimClient& await_acknowledged();               // our FIN
   SimClient& ping_pong(std::size_t rounds, std::size_t size);
   SimClient& sleep(Duration d);
   SimClient& stop_reading();

@@ -7,6 +7,9 @@
 
 #include "base/check.h"
 #include "cli/keys.h"
+#include "tests/sim/check/memory.h"
+#include "tests/sim/check/stragglers.h"
+#include "tests/sim/check/survival.h"
 
 namespace migd::sim {
 namespace {
@@ -41,6 +44,9 @@ SimCluster::SimCluster(const ClusterOptions& options)
       rng_(SimRng::split(options.seed, 1)) {
   add_invariant_checkers(judge_);
   clean_path_ = &judge_.add<CleanPath>();
+  judge_.get<Memory>().watch([this](PortId port) {  // machines have the first ports, in order
+    return port < machines_.size() ? machines_[port]->pool().lent() : std::size_t{0};
+  });
   if (trace_.wanted()) net_.observe(&trace_);
   net_.observe(&judge_);
   for (const std::uint16_t port : kServices)
@@ -50,9 +56,9 @@ SimCluster::SimCluster(const ClusterOptions& options)
     files_.add(std::string(folder) + "/small", ramp(7, 1000));
     files_.add(std::string(folder) + "/empty", {});
   }
-  for (int i = 0; i <= options.hosts; ++i)
+  for (int i = 0; i < nodes(); ++i)
     keys_.push_back(make_secret_key(rng_));
-  for (int i = 0; i <= options.hosts; ++i) {
+  for (int i = 0; i < nodes(); ++i) {
     const auto ppm = static_cast<std::uint64_t>(options.clock_error_ppm);
     const SimClock clock{
         Duration(rng_.below(std::uint64_t{1} << 52)),
@@ -60,9 +66,13 @@ SimCluster::SimCluster(const ClusterOptions& options)
     const NodeOptions node = node_options(i);
     machines_.push_back(
         std::make_unique<SimMachine>(world_, net_, node, options.link, clock, options.seed, files_,
-                                     [this, i](const Message& message) {
+                                     *this, [this, i](const Message& message) {
                                        deliver(*machines_[static_cast<std::size_t>(i)], message);
                                      }));
+    judge_.get<Survival>().add_node(node.self.id, machines_.back()->port());
+    if (node.self.roles.forwarder) {
+      judge_.get<Stragglers>().add_forwarder(machines_.back()->port());
+    }
     for (const Family family : {Family::kIpv4, Family::kIpv6}) {
       net_.add_route(*node.self.tunnel(family), machines_.back()->port());
     }
@@ -92,6 +102,7 @@ std::vector<ServiceOptions> SimCluster::services() const {
     made.vips = {vip(port)};
     made.on = options_.on;
     made.protocol = ServiceOptions::Protocol::kNone;
+    made.placement_timeout = options_.placement_timeout;
     made.default_target = PoolTarget{"all"};
     made.default_application = std::move(name);
     made.pools = {pool};
@@ -122,11 +133,12 @@ NodeOptions SimCluster::node_options(int index) const {
   const auto info = [&](int i) {
     NodeInfo node;
     node.id = NodeId{static_cast<std::uint16_t>(i + 1)};
-    node.name = i == 0 ? "f1" : fmt::format("h{}", i);
-    const bool front = i == 0;
+    node.name = i == 0 ? "f1" : i > options_.hosts ? "k1" : fmt::format("h{}", i);
+    const bool front = i == 0, behind = i > options_.hosts;
     node.roles = {.forwarder = front,
-                  .classifier = front || options_.hosts_classify,
-                  .host = !front || options_.forwarder_is_host};
+                  .classifier = (options_.classifier_apart ? behind : front) ||
+                                (!front && !behind && options_.hosts_classify),
+                  .host = (!front && !behind) || options_.forwarder_is_host};
     node.tunnel_v4 = address(Family::kIpv4, 1, i + 1);
     node.tunnel_v6 = address(Family::kIpv6, 1, i + 1);
     return node;
@@ -140,7 +152,7 @@ NodeOptions SimCluster::node_options(int index) const {
   node.sack = options_.sack;
   node.migration_timeout = options_.migration_timeout;
   node.migration_prepare = options_.migration_prepare;
-  for (int i = 0; i <= options_.hosts; ++i) {
+  for (int i = 0; i < nodes(); ++i) {
     if (i == index) continue;
     node.peers.push_back({info(i), {public_key_of(keys_[static_cast<std::size_t>(i)])}});
   }
@@ -150,6 +162,10 @@ NodeOptions SimCluster::node_options(int index) const {
                        application("source", ApplicationKind::kSource),
                        application("files", ApplicationKind::kFiles),
                        application("upload", ApplicationKind::kUpload)};
+  if (index == options_.hosts) {
+    std::erase_if(node.applications,
+                  [this](const ApplicationOptions& a) { return a.name == options_.lacking; });
+  }
   return node;
 }
 
@@ -217,6 +233,16 @@ void SimCluster::deliver(SimMachine& machine, const Message& message) {
     observer(machine, message);
 }
 
+std::vector<Duration> SimCluster::on_send(ChannelMessage& message) {
+  trace_.note(world_.now(), fmt::format("{} says {} to {}", machine(message.from).name(),
+                                        to_string(message.kind), machine(message.to).name()));
+  return on_send_ ? on_send_(machine(message.from), message) : std::vector{Duration::zero()};
+}
+
+void SimCluster::on_delivered(NodeId at, NodeId /*origin*/, wire::Kind kind, ByteView head) {
+  judge_.on_arrival(machine(at).port(), world_.now(), kind, head);
+}
+
 // ---- moving ----
 
 std::optional<ConnectionId> SimCluster::connection_of(const SimClient& client) const {
@@ -280,6 +306,22 @@ void SimCluster::crash(SimMachine& machine) {
 
 void SimCluster::partition(SimMachine& a, SimMachine& b, bool blocked) {
   net_.partition(a.port(), b.port(), blocked);
+}
+
+void SimCluster::lose_datagrams(SimMachine& from, SimMachine& to) {
+  const std::uint16_t port = from.options().channel_port;
+  const auto addressed = [this, port, &to, at = world_.now()](ByteView packet) {
+    const auto ip = addresses_of(packet);
+    if (!ip || ip->protocol != 17 || world_.now() != at) return false;
+    const ByteView udp = packet.subspan(ip->header_size);
+    return ip->dst == *to.options().self.tunnel(ip->dst.family()) && udp[2] == port >> 8 &&
+           udp[3] == (port & 0xff);
+  };
+  net_.set_filter(from.port(), [addressed](Bytes packet) {
+    std::vector<Bytes> out;
+    if (!addressed(packet)) out.push_back(std::move(packet));
+    return out;
+  });
 }
 
 void SimCluster::set_client_path(const PathOptions& options) {

@@ -1,5 +1,6 @@
 // SimCluster: the shipped nodes, clients, the net between them, and the judge of it all. One node
-// is forwarder and classifier (f1), the others are hosts (h1, h2, ...).
+// is forwarder and classifier (f1), unless the classifier is a node of its own (k1); the others are
+// hosts (h1, h2, ...).
 //
 //   services of the VIP     port   goes to
 //   http                    80     /files/...: h1, /b/...: h2, /upload: the pool, by request
@@ -27,6 +28,7 @@ struct ClusterOptions {
   int hosts = 2;
   bool forwarder_is_host = false;
   bool hosts_classify = false;
+  bool classifier_apart = false;                         // k1 classifies, f1 only forwards
   ServiceOptions::On on = ServiceOptions::On::kRequest;  // of echo, discard and source
   Pool::Policy policy = Pool::Policy::kRoundRobin;
   SimLinkOptions link;
@@ -37,14 +39,16 @@ struct ClusterOptions {
   std::uint32_t send_buffer_bytes = 256u << 10;
   Duration migration_timeout = 2s;
   bool migration_prepare = true;
+  Duration placement_timeout = 10s;
   std::int64_t clock_error_ppm = 200;  // most, either way
+  std::string lacking;                 // an application that the last host does not have
 };
 
 inline constexpr std::uint16_t kEchoPort = 7, kDiscardPort = 9, kSourcePort = 19, kHttpPort = 80;
 // A file of the ramp: "/files/ramp" and "/b/ramp", of that many bytes.
 inline constexpr std::size_t kRampFileBytes = 600'000;
 
-class SimCluster {
+class SimCluster : public ChannelTap {
  public:
   explicit SimCluster(const ClusterOptions& options);
   ~SimCluster();
@@ -61,6 +65,7 @@ class SimCluster {
   std::optional<ConnectionId> connection_of(const SimClient& client) const;
   SimMachine* owner_of(const ConnectionId& connection);  // null while nobody is, or it is frozen
   SimMachine& machine(const std::string& name);
+  SimMachine& machine(NodeId id) { return *machines_[id.value - 1u]; }
   const std::vector<std::unique_ptr<SimMachine>>& machines() const { return machines_; }
   std::vector<SimMachine*> hosts();
   // Asks the owner to move it to `target`; false when it has no owner now or is there already.
@@ -71,6 +76,8 @@ class SimCluster {
   // ---- faults ----
   void crash(SimMachine& machine);
   void partition(SimMachine& a, SimMachine& b, bool blocked);
+  // The datagrams of the blob channel that `from` sends to `to` in this very instant are lost.
+  void lose_datagrams(SimMachine& from, SimMachine& to);
   void set_client_path(const PathOptions& options);
   void set_fabric_path(const PathOptions& options);
   // Called with every bus message of every node, after the judge has seen it.
@@ -79,6 +86,9 @@ class SimCluster {
   }
   void forget_observers() { observers_.clear(); }
 
+  // Decides about every message that a node gives to its channel (channel_tap.h).
+  using OnSend = std::function<std::vector<Duration>(SimMachine&, ChannelMessage&)>;
+  void decide_sending(OnSend decide) { on_send_ = std::move(decide); }
   SimLoop& world() { return world_; }
   SimNet& net() { return net_; }
   Judge& judge() { return judge_; }
@@ -97,6 +107,9 @@ class SimCluster {
   NodeOptions node_options(int index) const;
   std::vector<ServiceOptions> services() const;
   void deliver(SimMachine& machine, const Message& message);
+  std::vector<Duration> on_send(ChannelMessage& message) override;
+  void on_delivered(NodeId at, NodeId origin, wire::Kind kind, ByteView head) override;
+  int nodes() const { return 1 + options_.hosts + (options_.classifier_apart ? 1 : 0); }
 
   ClusterOptions options_;
   SimLoop world_;
@@ -111,6 +124,7 @@ class SimCluster {
   std::vector<std::unique_ptr<SimClient>> clients_;
   std::map<Endpoint, ConnectionId> connections_;  // by the client's end
   std::vector<std::function<void(SimMachine&, const Message&)>> observers_;
+  OnSend on_send_;
   Counts counts_;
 };
 

@@ -37,7 +37,7 @@ std::unique_ptr<StreamSocket> NoStreams::connect(const StreamAddress& /*to*/,
 
 SimMachine::SimMachine(SimLoop& world, SimNet& net, const NodeOptions& options,
                        const SimLinkOptions& link, SimClock clock, std::uint64_t seed,
-                       MemoryFileStore& files, OnMessage on_message)
+                       MemoryFileStore& files, ChannelTap& tap, OnMessage on_message)
     : world_(world),
       net_(net),
       options_(options),
@@ -45,6 +45,7 @@ SimMachine::SimMachine(SimLoop& world, SimNet& net, const NodeOptions& options,
       clock_(clock),
       rng_(SimRng::split(seed, 5000u + options.self.id.value)),
       files_(files),
+      tap_(tap),
       on_message_(std::move(on_message)),
       port_(net.add_port(options.self.name)) {}
 
@@ -61,7 +62,10 @@ void SimMachine::start() {
                                       .files = files_,
                                       .streams = *streams_,
                                       .pool = pool_,
-                                      .unix_time = {}});
+                                      .unix_time = {},
+                                      .make_channel = [this](auto&&... parts) {
+                                        return std::make_unique<SimChannel>(*loop_, tap_, parts...);
+                                      }});
   if (!made) std::fprintf(stderr, "%s: %s\n", name().c_str(), made.error().text.c_str());
   MIGD_CHECK(made.has_value());
   node_ = std::move(*made);

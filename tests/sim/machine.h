@@ -10,6 +10,7 @@
 #include "app/files/memory_file_store.h"
 #include "base/log.h"
 #include "cli/node.h"
+#include "tests/sim/channel_tap.h"
 #include "tests/sim/link.h"
 #include "tests/sim/net.h"
 #include "tests/support/sim_loop.h"
@@ -33,7 +34,8 @@ class SimMachine {
   using OnMessage = std::function<void(const Message&)>;
 
   SimMachine(SimLoop& world, SimNet& net, const NodeOptions& options, const SimLinkOptions& link,
-             SimClock clock, std::uint64_t seed, MemoryFileStore& files, OnMessage on_message);
+             SimClock clock, std::uint64_t seed, MemoryFileStore& files, ChannelTap& tap,
+             OnMessage on_message);
 
   void start();                        // CHECKs that the Node could be made
   void crash();                        // kill -9, or the power: nothing more is sent
@@ -45,10 +47,13 @@ class SimMachine {
   bool running() const { return node_ != nullptr; }
   bool paused() const { return loop_->paused(); }
   Node& node() { return *node_; }
+  SimChannel& channel() { return static_cast<SimChannel&>(node_->migrator().channel()); }
+  FramePool& pool() { return *pool_; }
   const std::string& name() const { return options_.self.name; }
   NodeId id() const { return options_.self.id; }
   PortId port() const { return port_; }
   NodeOptions& options() { return options_; }  // for the next start
+  const NodeOptions& options() const { return options_; }
 
  private:
   SimLoop& world_;
@@ -58,6 +63,7 @@ class SimMachine {
   SimClock clock_;
   SimRng rng_;
   MemoryFileStore& files_;
+  ChannelTap& tap_;
   OnMessage on_message_;
   PortId port_;
   NullLog log_;

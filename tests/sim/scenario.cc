@@ -6,6 +6,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "tests/sim/check/memory.h"
+#include "tests/sim/check/survival.h"
+#include "tests/sim/check/timestamps.h"
+
 namespace migd::sim {
 namespace {
 
@@ -16,6 +20,7 @@ class Mover : public NetObserver {
       : cluster_(cluster), client_(client), moves_(moves), rng_(SimRng::split(seed, 2)) {}
 
   void start() {
+    until_ = cluster_.world().now() + moves_.span;
     if (moves_.when == Moves::When::kEveryPackets) cluster_.net().observe(this);
     if (moves_.when == Moves::When::kAtRandom) again();
   }
@@ -26,17 +31,19 @@ class Mover : public NetObserver {
     if (crossing.tcp->src != peer && crossing.tcp->dst != peer) return;
     ++packets_;
     due_ = due_ || (packets_ >= moves_.first && packets_ % moves_.every == 0);
-    if (!due_ || client_.finished()) return;
+    if (!due_ || over()) return;
     cluster_.world().schedule(cluster_.world().now(), [this] {
       if (due_ && cluster_.migrate_to_next(client_)) due_ = false;
     });
   }
 
  private:
+  bool over() const { return client_.finished() || cluster_.world().now() > until_; }
+
   void again() {
     const auto mean = static_cast<std::uint64_t>(moves_.mean.count());
     cluster_.world().schedule(cluster_.world().now() + Duration(rng_.below(2 * mean)), [this] {
-      if (client_.finished()) return;
+      if (over()) return;
       cluster_.migrate_to_next(client_);
       again();
     });
@@ -46,6 +53,7 @@ class Mover : public NetObserver {
   const SimClient& client_;
   Moves moves_;
   SimRng rng_;
+  Instant until_{};
   std::uint64_t packets_ = 0;
   bool due_ = false;
 };
@@ -117,6 +125,7 @@ Outcome run(const Scenario& scenario, bool with_moves, const FlowCounts* control
   cluster.start();
   SimClient& client = cluster.add_client(scenario.port, scenario.client);
   if (control != nullptr) cluster.clean_path().set_control(*control);
+  cluster.judge().get<TimestampChecker>().forgive(scenario.timestamps_late);
   scenario.script(client);
   Mover mover(cluster, client, with_moves ? scenario.moves : Moves{}, scenario.cluster.seed);
   mover.start();
@@ -126,11 +135,23 @@ Outcome run(const Scenario& scenario, bool with_moves, const FlowCounts* control
   client.start();
 
   Outcome outcome;
-  outcome.finished = world.run_until([&] { return client.finished(); }, begin + scenario.limit) &&
-                     !client.failed();
+  const auto& survival = cluster.judge().get<Survival>();
+  const auto over = [&] {
+    outcome.died = survival.fate(client.tcp().config().local) == Survival::Fate::kDied;
+    return client.finished() || outcome.died;
+  };
+  outcome.finished =
+      world.run_until(over, begin + scenario.limit) && client.finished() && !client.failed();
   outcome.took = world.now() - begin;
   world.run_for(3s);
   cluster.judge().at_end(world.now());
+  if (outcome.finished) {
+    if (cluster.judge().get<Memory>().held() > 0) world.run_for(15s);  // who was away, learns it
+    cluster.judge().get<Memory>().expect_nothing_held(world.now());
+  } else {
+    cluster.judge().get<Survival>().on_stuck(client.tcp().config().local, world.now(),
+                                             client.progress());
+  }
   outcome.progress = client.progress();
   outcome.received = client.tcp().received();
   outcome.written = client.tcp().written();
@@ -166,10 +187,10 @@ namespace {
 
 std::string ramp_verdict(const Bytes& bytes, std::size_t size) {
   if (bytes.size() != size) return fmt::format("{} bytes instead of {}", bytes.size(), size);
-  for (std::size_t i = 0; i < size; ++i) {
-    if (bytes[i] != ramp_at(i)) return fmt::format("not the ramp from byte {} on", i);
-  }
-  return "";
+  const Bytes sound = ramp(0, size);
+  const auto first = std::mismatch(bytes.begin(), bytes.end(), sound.begin()).first;
+  if (first == bytes.end()) return "";
+  return fmt::format("not the ramp from byte {} on", first - bytes.begin());
 }
 
 std::string hex_sha256(ByteView bytes) {

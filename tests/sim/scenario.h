@@ -20,6 +20,9 @@ struct Moves {
   std::uint64_t every = 1;  // packets of the flow, either direction, as they are sent
   Duration mean = 5ms;      // between two, at random
   std::uint64_t first = 4;  // packets before the first
+  // No more after so long: a connection that is moved as soon as it has arrived has little time for
+  // anything else, its timers included.
+  Duration span = 8s;
 };
 
 struct Scenario {
@@ -32,8 +35,9 @@ struct Scenario {
   TcpConfig client{};
   Moves moves{};
   std::function<void(SimCluster&, SimClient&)> disturb{};  // called once, when the client starts
-  bool same_streams = true;  // received with moves == received without
-  Duration limit = 300s;     // of virtual time
+  bool same_streams = true;    // received with moves == received without
+  Duration limit = 300s;       // of virtual time
+  Duration timestamps_late{};  // by so much, when a process was stopped (check/timestamps.h)
 
   bool clean_path() const;
 };
@@ -41,6 +45,7 @@ void PrintTo(const Scenario& scenario, std::ostream* out);
 
 struct Outcome {
   bool finished = false;
+  bool died = false;  // with its owner: nobody has its state any more
   std::string wrong;  // by Scenario::verify
   std::string progress;
   Bytes received, written;

@@ -4,8 +4,22 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <system_error>
 
 namespace migd::sim {
+namespace {
+
+// As it is called from where it was called.
+std::string own_program() {
+  std::error_code error;
+  const auto path = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return "sim_test";
+  const auto near = std::filesystem::proximate(path, error);
+  return error ? path.string() : near.string();
+}
+
+}  // namespace
 
 std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);
@@ -28,7 +42,8 @@ std::string replay_command(std::uint64_t seed, std::string_view more) {
   const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
   const std::string test =
       info == nullptr ? "*" : std::string(info->test_suite_name()) + "." + info->name();
-  return fmt::format("replay: MIGD_SIM_SEED={} {}sim_test --gtest_filter='{}'", seed, more, test);
+  return fmt::format("replay: MIGD_SIM_SEED={} {}{} --gtest_filter='{}'", seed, more, own_program(),
+                     test);
 }
 
 }  // namespace migd::sim

@@ -4,11 +4,14 @@
 
 #include <algorithm>
 
+#include "tests/sim/check/memory.h"
 #include "tests/sim/check/ownership.h"
 #include "tests/sim/check/reset.h"
 #include "tests/sim/check/resumption.h"
 #include "tests/sim/check/sack.h"
 #include "tests/sim/check/sequence.h"
+#include "tests/sim/check/stragglers.h"
+#include "tests/sim/check/survival.h"
 #include "tests/sim/check/timestamps.h"
 #include "tests/sim/check/window.h"
 
@@ -62,14 +65,23 @@ Flow* Judge::flow_of(const FourTuple& tuple, const Crossing& crossing, bool to_c
 }
 
 void Judge::on_crossing(const Crossing& crossing) {
-  if (crossing.tcp == nullptr) return;
+  for (const auto& checker : checkers_)
+    checker->on_crossing(crossing);
+  if (crossing.tcp != nullptr) on_tcp(crossing);
+}
+
+void Judge::on_tcp(const Crossing& crossing) {
   const Segment& segment = *crossing.tcp;
   const bool to_client = is_vip(segment.src);
   if (!to_client && !is_vip(segment.dst)) return;
   const FourTuple tuple =
       to_client ? FourTuple{segment.src, segment.dst} : FourTuple{segment.dst, segment.src};
   Flow* flow = flow_of(tuple, crossing, to_client);
-  if (flow == nullptr) return;
+  if (flow == nullptr) {
+    for (const auto& checker : checkers_)
+      checker->on_stray(crossing, to_client);
+    return;
+  }
   const SegmentSeen seen{crossing.point, crossing.at, to_client, crossing.from,
                          crossing.to,    *flow,       segment};
   for (const auto& checker : checkers_)
@@ -84,6 +96,11 @@ void Judge::on_message(PortId node, Instant at, const Message& message) {
 void Judge::on_crash(PortId node, Instant at) {
   for (const auto& checker : checkers_)
     checker->on_crash(node, at);
+}
+
+void Judge::on_arrival(PortId node, Instant at, wire::Kind kind, ByteView head) {
+  for (const auto& checker : checkers_)
+    checker->on_arrival(node, at, kind, head);
 }
 
 void Judge::at_end(Instant at) {
@@ -109,6 +126,9 @@ void add_invariant_checkers(Judge& judge) {
   judge.add<SackChecker>();
   judge.add<SequenceChecker>();
   judge.add<Resumption>();
+  judge.add<Survival>();
+  judge.add<Stragglers>();
+  judge.add<Memory>();
 }
 
 }  // namespace migd::sim

@@ -2,6 +2,16 @@
 // an invariant of the design. They share no code with the daemon. A violation is a value: the test
 // decides what to do with it.
 //
+//   invariant  checkers
+//   1          OneOwner
+//   2          SequenceChecker; and each run's streams are compared with those that they must be
+//   3          TimestampChecker, WindowChecker, AckChecker, SackChecker, ResetChecker, CleanPath
+//   4          Resumption, Survival
+//   5          SilentSource, OneOwner, Stragglers
+//   6          ResetChecker
+//   7          Memory, Stragglers; and tests/sim/hostile_test.cc
+//   8          Survival
+//
 // Segments are those between clients and VIPs, as they are on the wire outside of any tunnel.
 // "Sent" is the order in which the world sent them, before any fault of the net, so the rules that
 // a single owner keeps (nothing goes back) must hold in it exactly, on any path.
@@ -15,7 +25,9 @@
 #include <vector>
 
 #include "base/address.h"
+#include "base/check.h"
 #include "base/messages.h"
+#include "migrator/wire.h"
 #include "tests/sim/net.h"
 #include "tests/sim/segment.h"
 
@@ -57,8 +69,14 @@ class Checker {
   const std::string& name() const { return name_; }
 
   virtual void on_segment(const SegmentSeen& /*seen*/) {}
+  // A segment of no flow: no SYN of that tuple was ever sent.
+  virtual void on_stray(const Crossing& /*crossing*/, bool /*to_client*/) {}
+  virtual void on_crossing(const Crossing& /*crossing*/) {}  // every packet, between nodes as well
   virtual void on_message(PortId /*node*/, Instant /*at*/, const Message& /*message*/) {}
   virtual void on_crash(PortId /*node*/, Instant /*at*/) {}
+  // A message of the migration protocol has reached a node.
+  virtual void on_arrival(PortId /*node*/, Instant /*at*/, wire::Kind /*kind*/, ByteView /*head*/) {
+  }
   virtual void at_end(Instant /*at*/) {}
 
   const std::vector<Violation>& violations() const { return violations_; }
@@ -90,7 +108,16 @@ class Judge : public NetObserver {
   void on_crossing(const Crossing& crossing) override;
   void on_message(PortId node, Instant at, const Message& message);
   void on_crash(PortId node, Instant at);
+  void on_arrival(PortId node, Instant at, wire::Kind kind, ByteView head);
   void at_end(Instant at);
+
+  template <typename C>
+  C& get() {  // that was added
+    for (const auto& checker : checkers_) {
+      if (auto* found = dynamic_cast<C*>(checker.get())) return *found;
+    }
+    check_failed("the checker is there", __FILE__, __LINE__);
+  }
 
   std::vector<Violation> violations() const;
   const SimNet& net() const { return net_; }
@@ -98,6 +125,7 @@ class Judge : public NetObserver {
  private:
   bool is_vip(const Endpoint& endpoint) const;
   Flow* flow_of(const FourTuple& tuple, const Crossing& crossing, bool to_client);
+  void on_tcp(const Crossing& crossing);
 
   const SimNet& net_;
   std::vector<Endpoint> vips_;

@@ -21,6 +21,13 @@ void Ownership::settle_doubts(Instant before) {
   });
 }
 
+// It may have thawed, spoken and frozen again in one instant.
+void Ownership::dispel_doubts(Instant at) {
+  std::erase_if(doubts_, [&](const Doubt& doubt) {
+    return doubt.at == at && !objection(doubt.speaker, tenancy_of(doubt.tuple));
+  });
+}
+
 void Ownership::on_segment(const SegmentSeen& seen) {
   if (!seen.to_client || seen.point != Crossing::Point::kSent) return;
   settle_doubts(seen.at);
@@ -39,6 +46,7 @@ void Ownership::on_message(PortId node, Instant at, const Message& message) {
   } else if (const auto* finished = std::get_if<MigrationFinished>(&message)) {
     on_finished(node, *finished);
   }
+  dispel_doubts(at);
 }
 
 // Given up after the freeze: the source thaws, under an epoch that fences off what it had begun. A

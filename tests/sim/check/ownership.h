@@ -7,7 +7,7 @@
 // In LIVE only the owner speaks, in FROZEN nobody, in GRANTED only the target. SilentSource reports
 // an owner that speaks while FROZEN; OneOwner reports everybody else who speaks out of turn.
 // Messages are delivered a little after what they tell of, within the same instant of virtual time,
-// so a segment is judged by the state before it and the state at the end of its instant.
+// so a segment is judged by all the states that there were in its instant.
 #pragma once
 
 #include <map>
@@ -54,6 +54,7 @@ class Ownership : public Checker {
   };
   const Tenancy* tenancy_of(const FourTuple& tuple) const;
   void settle_doubts(Instant before);
+  void dispel_doubts(Instant at);
   void on_stage(PortId node, Instant at, const MigrationStageReached& reached);
   void on_finished(PortId node, const MigrationFinished& finished);
 

@@ -1,4 +1,5 @@
-// Invariants 3 and 6: the client sees no RST, and no SYN but the answer to its own.
+// Invariants 3 and 6: the client sees no RST, and no SYN but the answer to its own. Nor does who
+// has no connection at all: a node that knows none drops.
 #pragma once
 
 #include <set>
@@ -20,6 +21,12 @@ class ResetChecker : public Checker {
     } else if (!segment.has(Segment::kAck) || established_.contains(seen.flow.number) ||
                seen.flow.server_isn != segment.seq) {
       report(seen.at, "a second handshake: " + segment.to_string());
+    }
+  }
+
+  void on_stray(const Crossing& crossing, bool to_client) override {
+    if (to_client && crossing.point == Crossing::Point::kSent) {
+      report(crossing.at, "an answer to a stranger: " + crossing.tcp->to_string());
     }
   }
 

@@ -53,7 +53,7 @@ void TimestampChecker::check(const SegmentSeen& seen, State& state) {
     state.first_at = seen.at;
   }
   // About one unit a millisecond (RFC 7323 5.4); the time on the way may be missing.
-  const std::int64_t age_ms = to_milliseconds(seen.at - state.first_at);
+  const std::int64_t age_ms = to_milliseconds(seen.at - state.first_at - late_);
   if (static_cast<std::int32_t>(now.value - state.first.value) < age_ms / 4 - 500) {
     wrong(fmt::format("TSval hardly moves, {} was sent {} ms ago", state.first.value, age_ms));
   }
