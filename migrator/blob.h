@@ -60,7 +60,7 @@ struct PastMove {
     return at_source + crossing + (at_once ? at_target : Duration::zero());
   }
 };
-inline constexpr std::size_t kPastMovesMax = 16;
+inline constexpr std::size_t kPastMovesMax = 8;  // so that an idle connection fits one datagram
 inline constexpr std::size_t kAskedByMax = 32;
 
 // The latest kPastMovesMax, and how many there were before them.

@@ -186,12 +186,12 @@ bool SourceHalf::settles_by_itself(const Outgoing& m) const {
 }
 
 bool SourceHalf::moving(const ConnectionId& connection) const {
-  // Earlier ones, released already, may stand before the one that is under way.
-  for (auto it = outgoing_.lower_bound(Tenure{connection, Epoch{}});
-       it != outgoing_.end() && it->first.connection == connection; ++it) {
-    if (it->second->stage < Stage::kReleased) return true;
-  }
-  return false;
+  // Tenures of a connection are neighbours in the map. It came back before it could leave again,
+  // so all but the latest are released.
+  const auto after = outgoing_.upper_bound(Tenure{connection, Epoch{~std::uint32_t{0}}});
+  if (after == outgoing_.begin()) return false;
+  const auto& [latest, m] = *std::prev(after);
+  return latest.connection == connection && m->stage < Stage::kReleased;
 }
 
 void SourceHalf::poll(Instant now) {
@@ -379,10 +379,12 @@ void SourceHalf::on_active(const wire::Active& message, NodeId from, Instant now
 }
 
 void SourceHalf::on_superseded(const ConnectionId& connection, Epoch by, Instant now) {
-  // Tenures of a connection are neighbours in the map.
-  for (auto it = outgoing_.lower_bound(Tenure{connection, Epoch{}});
-       it != outgoing_.end() && it->first < Tenure{connection, by}; ++it) {
-    if (it->second->stage == Stage::kGranted) release(*it->second, now);
+  // The latest first: below one that is released, all are.
+  for (auto it = outgoing_.lower_bound(Tenure{connection, by}); it != outgoing_.begin();) {
+    --it;
+    Outgoing& m = *it->second;
+    if (it->first.connection != connection || m.stage == Stage::kReleased) return;
+    if (m.stage == Stage::kGranted) release(m, now);
   }
 }
 

@@ -256,7 +256,6 @@ void TargetHalf::activate(Incoming& incoming, Instant now) {
   env_.bus.post(MigrationArrived{head.tenure, head.tuple, head.source, incoming.application,
                                  incoming.blob_bytes, silent});
   wheel_.arm(incoming, now + kMappingPatience);
-  env_.channel.flush(now);  // before the application works on what has come meanwhile
 }
 
 // The barrier says that the forwarder has mapped the flow. One that has died since, or before its

@@ -1,9 +1,11 @@
 """A lab to measure in, its client, and the opponent."""
 import contextlib
+import itertools
 import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 
 from demolib.cluster import BINARY, Cluster, Failure
@@ -12,6 +14,7 @@ ECHO_PORT = 7
 OPPONENT_VIP = "10.77.101.1"  # on the loopback of both hosts; the router's route says which
 _CONTROL_PORT = 9000
 _PATIENCE_S = 20
+_numbers = itertools.count(1)
 
 
 def program(name):
@@ -35,6 +38,35 @@ def only_on(processor):
         os.sched_setaffinity(0, before)
 
 
+_SPIN = """
+import os
+os.setsid()
+os.nice(19)
+try:
+    with open("/proc/self/autogroup", "w") as file:  # or its session would count as much as any
+        file.write("19")
+except OSError:
+    pass
+while os.getppid() == PARENT:
+    for _ in range(1000000):
+        pass
+"""
+
+
+@contextlib.contextmanager
+def awake(*wanted):
+    """Keeps these processors from falling asleep, by the least of priorities: to wake one costs a
+    virtual machine some 30 us, more than all that is measured, and not the same every time."""
+    with contextlib.ExitStack() as stack:
+        for processor in wanted:
+            with only_on(processor):
+                process = subprocess.Popen([sys.executable, "-c",
+                                            _SPIN.replace("PARENT", str(os.getpid()))])
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+        yield
+
+
 def json_of(command, **options):
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, **options)
     if done.returncode != 0:
@@ -43,18 +75,24 @@ def json_of(command, **options):
 
 
 class Bed:
-    """A lab of one forwarder and two hosts; use as a context. `processor`: where all of it runs."""
+    """A lab of two hosts, and a forwarder unless the first of them is it; use as a context.
+    `processor`: where all of it runs, but for the second host if that has one of its own."""
 
-    def __init__(self, processor=None):
+    def __init__(self, processor=None, forwarders=1, of_second_host=None):
         self.processor = processor
+        self.forwarders = forwarders
+        self.of_hosts = [processor, processor if of_second_host is None else of_second_host]
 
     def __enter__(self):
         with only_on(self.processor):
-            self.cluster = Cluster(f"bench-{os.getpid()}", 2)
+            self.cluster = Cluster(f"bench-{os.getpid()}-{next(_numbers)}", 2,
+                                   forwarders=self.forwarders)
         self.first, self.second = self.cluster.hosts
         self.echo = f"{self.cluster.vip}:{ECHO_PORT}"
         try:
             self._wait_for_sessions()
+            if self.processor is not None:
+                os.sched_setaffinity(self.node(self.second)["pid"], {self.of_hosts[1]})
         except BaseException:
             self.__exit__()
             raise
@@ -114,16 +152,16 @@ class Bed:
                                stdout=subprocess.DEVNULL)
 
     @contextlib.contextmanager
-    def opponent(self, moment):
-        """Its two processes; yields (server, movers) for ping_pong()."""
+    def opponent(self, moment, first=0):
+        """Its two processes, of which `first` accepts; yields (server, movers) for ping_pong()."""
         ends = [f"{self.node(host)['address'][0]}:{_CONTROL_PORT}" for host in self.cluster.hosts]
         server = f"{OPPONENT_VIP}:{ECHO_PORT}"
         with contextlib.ExitStack() as stack:
             for index, host in enumerate(self.cluster.hosts):
                 command = self.cluster.command(
                     host, program("migd-bench-tcp-repair"), server, ends[index], ends[1 - index],
-                    "/run/netns/router", moment, *(["listen"] if index == 0 else []))
-                with only_on(self.processor):
+                    "/run/netns/router", moment, *(["listen"] if index == first else []))
+                with only_on(self.of_hosts[index]):
                     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
                 stack.callback(_end, process)
                 if process.stdout.readline() != "ready\n":

@@ -1,14 +1,20 @@
 """The table `migration`: what it costs to move a connection."""
+import contextlib
 import statistics
 import subprocess
 import time
 
 from demolib.cluster import Failure
 
-from .bed import Bed, json_of, only_on, processors, program
+from .bed import Bed, awake, json_of, only_on, processors, program
 from .rows import Row
 
+TWO = "two nodes, the first of them the forwarder"
+THIRD = "two nodes, a third is the forwarder"
+ONE_PROCESSOR = "two nodes and the client on one processor"
+OURS = (TWO, THIRD, ONE_PROCESSOR)
 QUIET = "TCP_REPAIR, moved while the client waits for the application"
+QUIET_ONE = f"{QUIET}, all of it on one processor"
 AT_ONCE = "TCP_REPAIR, moved at the moment it is asked for"
 
 PAUSE_US = 2000  # between two moves
@@ -50,67 +56,91 @@ def _steps(runs, *steps):
 # ---- what a client sees of a move ----
 
 def seen_by_a_client(quick, say):
-    """The runs of ours, of the opponent and of both controls take turns."""
-    runs, moves, quiet_moves, at_once_moves = (2, 100, 20, 10) if quick else (10, 1000, 100, 20)
-    seen = {name: [] for name in ("ours", "control", QUIET, QUIET + " control", AT_ONCE)}
-    with Bed(processors()[0]) as bed:
-        bed.prepare_opponent()
+    """The runs of ours, of the opponent and of the controls take turns. Like two machines, each of
+    the two nodes has a processor; the client shares the first's."""
+    runs, moves, quiet_moves, at_once_moves = (2, 80, 20, 10) if quick else (10, 500, 100, 20)
+    names = (*OURS, QUIET, QUIET_ONE, AT_ONCE)
+    seen = {name: [] for name in (*names, *map(_control, names))}
+    one, other = processors()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(awake(one, other))
+        two, third, shared = (stack.enter_context(bed) for bed in (
+            Bed(one, 0, other), Bed(one, 1, other), Bed(one, 0)))
+        for bed in (two, shared):
+            bed.prepare_opponent()
         for number in range(runs):
-            ours = bed.ping_pong(bed.echo, moves=moves, pause_us=PAUSE_US, movers=bed.movers())
-            seen["ours"].append(ours)
-            seen["control"].append(bed.ping_pong(bed.echo, seconds=ours["seconds"]))
-            for moment, name, count in (("quiet", QUIET, quiet_moves),
-                                        ("at-once", AT_ONCE, at_once_moves)):
+            for name, bed in ((TWO, two), (THIRD, third), (ONE_PROCESSOR, shared)):
+                seen[name].append(bed.ping_pong(bed.echo, moves=moves, pause_us=PAUSE_US,
+                                                movers=bed.movers()))
+                still = seen[name][-1]["seconds"] / 2  # new connections take turns between the two
+                seen[_control(name)].append([bed.ping_pong(bed.echo, seconds=still)
+                                             for _ in bed.cluster.hosts])
+            for name, bed, moment, count in ((QUIET, two, "quiet", quiet_moves),
+                                             (AT_ONCE, two, "at-once", at_once_moves),
+                                             (QUIET_ONE, shared, "quiet", quiet_moves)):
                 with bed.opponent(moment) as (server, movers):
                     seen[name].append(bed.ping_pong(server, moves=count, pause_us=PAUSE_US,
                                                     movers=movers))
-            with bed.opponent("quiet") as (server, _):
-                seen[QUIET + " control"].append(bed.ping_pong(server, seconds=0.3))
+                seen[_control(name)].append([])
+                for first in (0, 1):
+                    with bed.opponent(moment, first) as (server, _):
+                        seen[_control(name)][-1].append(bed.ping_pong(server, seconds=0.2))
             say(f"run {number + 1} of {runs}: " + ", ".join(
-                f"{name} {_gaps(seen[name], seen[control])[-1]:.0f} us" for name, control in
-                (("ours", "control"), (QUIET, QUIET + " control"))))
+                f"{name} {_gaps(seen, name)[-1]:.0f} us" for name in names))
     return _gap_rows(seen) + _stall_rows(seen)
 
 
-def _gaps(runs, controls):
+def _control(name):
+    return f"{name}, not moved"
+
+
+def _gaps(seen, name):
     """Of each run the median gap: the longest round trip during a move, less the control's."""
-    return [statistics.median(run["longest_us"]) - control["rtt_p50_us"]
-            for run, control in zip(runs, controls)]
+    return [statistics.median(run["longest_us"]) - _round_trip(still)
+            for run, still in zip(seen[name], seen[_control(name)])]
+
+
+def _round_trip(still):
+    """Of a control: the mean of one at each node."""
+    return statistics.mean(run["rtt_p50_us"] for run in still)
 
 
 def _gap_rows(seen):
-    ours = _gaps(seen["ours"], seen["control"])
-    quiet = _gaps(seen[QUIET], seen[QUIET + " control"])
-    at_once = _gaps(seen[AT_ONCE], seen[QUIET + " control"])
-    trips = "round trip of the control: ours {:.1f} us, the opponent's {:.1f} us".format(
-        *(statistics.median(run["rtt_p50_us"] for run in seen[name])
-          for name in ("control", QUIET + " control")))
-    return [Row("gap", "us", ours, QUIET, quiet, target=1.0, target_of="ratio", note=trips),
-            Row("gap-at-once", "us", ours, AT_ONCE, at_once, note=trips)]
+    def row(name, ours, against, target=None):
+        trips = "round trip of the control: ours {:.1f} us, the opponent's {:.1f} us".format(
+            *(statistics.median(map(_round_trip, seen[_control(whose)]))
+              for whose in (ours, against)))
+        return Row(name, "us", _gaps(seen, ours), against, _gaps(seen, against), target=target,
+                   target_of="ratio", note=f"{ours}; {trips}")
+
+    return [row("gap", TWO, QUIET, target=1.0), row("gap-at-once", TWO, AT_ONCE),
+            row("gap-forwarder", THIRD, QUIET), row("gap-one-processor", ONE_PROCESSOR, QUIET_ONE)]
 
 
 def _stall_rows(seen):
-    def total(name, key):
-        return sum(run[key] for run in seen[name])
+    def total(names, key):
+        return sum(run[key] for name in names for run in seen[name])
 
-    def others(name):
-        return total(name, "stalls") - total(name, "time_outs")
+    def others(names):
+        return total(names, "stalls") - total(names, "time_outs")
 
-    def in_10_000(name):
-        return 10_000 * total(name, "time_outs") / total(name, "moves")
+    def in_10_000(names):
+        return 10_000 * total(names, "time_outs") / total(names, "moves")
 
     def row(name, against, target):
-        note = (f"{total('ours', 'time_outs')} of {total('ours', 'moves')} moves, the client "
-                f"retransmitted {total('ours', 'client_retransmissions')} times; opponent: "
-                f"{total(against, 'time_outs')} of {total(against, 'moves')}")
-        return Row(name, "moves in 10 000", [in_10_000("ours")], against, [in_10_000(against)],
+        note = (f"{total(OURS, 'time_outs')} of {total(OURS, 'moves')} moves, the client "
+                f"retransmitted {total(OURS, 'client_retransmissions')} times; opponent: "
+                f"{total([against], 'time_outs')} of {total([against], 'moves')}")
+        return Row(name, "moves in 10 000", [in_10_000(OURS)], against, [in_10_000([against])],
                    target=target, note=note)
 
-    note = (f"over 20 ms without a time-out, in {total('ours', 'seconds'):.0f} s and "
-            f"{total('ours', 'moves')} moves, and in the control's same time")
+    controls = sum(run["stalls"] - run["time_outs"]
+                   for name in OURS for pair in seen[_control(name)] for run in pair)
+    note = (f"over 20 ms without a time-out, in {total(OURS, 'seconds'):.0f} s and "
+            f"{total(OURS, 'moves')} moves, and in the control's same time")
     return [row("stalls", QUIET, 0), row("stalls-at-once", AT_ONCE, None),
-            Row("stalls-20ms", "round trips", [others("ours")], "the control, not moved",
-                [others("control")], target=others("control"), note=note)]
+            Row("stalls-20ms", "round trips", [others(OURS)], "the control, not moved",
+                [controls], target=controls, note=note)]
 
 
 # ---- many at once ----
@@ -200,6 +230,7 @@ def _drain(bed, source, target, expected):
 
 GROUPS = [
     (("move-idle", "move-idle-blob", "move-64k", "move-64k-blob"), in_process),
-    (("gap", "gap-at-once", "stalls", "stalls-at-once", "stalls-20ms"), seen_by_a_client),
+    (("gap", "gap-at-once", "gap-forwarder", "gap-one-processor", "stalls", "stalls-at-once",
+      "stalls-20ms"), seen_by_a_client),
     (("batch", "batch-memory"), batch),
 ]

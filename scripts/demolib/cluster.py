@@ -20,9 +20,10 @@ class Failure(Exception):
 
 
 class Cluster:
-    def __init__(self, name, hosts, serve=None, link=None, user=False):
+    def __init__(self, name, hosts, serve=None, link=None, user=False, forwarders=1):
         self.name = name
-        arguments = ["up", "--name", name, "--hosts", str(hosts)]
+        arguments = ["up", "--name", name, "--hosts", str(hosts),
+                     "--forwarders", str(forwarders)]
         arguments += ["--serve", serve] if serve else []
         arguments += ["--link", link] if link else []
         arguments += ["--user"] if user else []

@@ -62,7 +62,8 @@ def _parser():
 
     up = add("up", _up, "start a lab")
     up.add_argument("--hosts", type=int, default=3, metavar="N", help="h1.. (default: 3)")
-    up.add_argument("--forwarders", type=int, default=1, metavar="N", help="f1.. (default: 1)")
+    up.add_argument("--forwarders", type=int, default=1, metavar="N",
+                    help="f1.. (default: 1; 0: the first host forwards)")
     up.add_argument("--classifiers", type=int, default=0, metavar="N",
                     help="k1.. (default: 0, the forwarders classify)")
     up.add_argument("--link", choices=["tun", "packet"],

@@ -87,10 +87,14 @@ def make(name, link, hosts, forwarders, classifiers):
     nodes = []
     for letter, count in counts.items():
         role, first_id, limit = _KINDS[letter]
-        lowest = 0 if letter == "k" else 1
+        lowest = 1 if letter == "h" else 0
         if not lowest <= count <= limit:
             raise ValueError(f"--{role}s {count}: expected {lowest} to {limit}")
         for index in range(count):
-            roles = (role, "classifier") if letter == "f" and classifiers == 0 else (role,)
+            roles = (role,)
+            if letter == "h" and index == 0 and forwarders == 0:
+                roles = ("forwarder", "host")  # nobody else is there to do it
+            if "forwarder" in roles and classifiers == 0:
+                roles = (*roles, "classifier")
             nodes.append(Node(f"{letter}{index + 1}", first_id + index, roles))
     return Plan(name, link, nodes)

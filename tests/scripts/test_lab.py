@@ -36,6 +36,12 @@ def test_roles_of_each_topology(user_lab):
                      "h1": ["host"], "h2": ["host"]}
 
 
+def test_first_host_forwards_when_nobody_else_does(user_lab):
+    user_lab.up("--forwarders", "0")
+    roles = {node["name"]: node["roles"] for node in user_lab.status()["nodes"]}
+    assert roles == {"h1": ["forwarder", "host", "classifier"], "h2": ["host"]}
+
+
 @pytest.mark.parametrize("address", ["10.77.100.1", "fd77:0:0:100::1", "10.77.200.1",
                                      "fd77:0:0:200::1", "10.77.200.12", "fd77:0:0:200::12"])
 def test_vip_and_tunnel_addresses_reach_the_daemons(shared_lab, address):
