@@ -26,7 +26,10 @@ struct EncapsulationMapping {
 
 class EncapsulationMappingTable {
  public:
-  explicit EncapsulationMappingTable(std::size_t mappings_max = 1u << 21) : max_(mappings_max) {}
+  explicit EncapsulationMappingTable(std::size_t mappings_max = 1u << 21) : max_(mappings_max) {
+    entries_.min_load_factor(0.1F);  // they shrink again
+    first_of_.min_load_factor(0.1F);
+  }
 
   // kRefused: of a boot that is not the forwarder's, or the identifier is another connection's.
   // kTooLarge: full.
@@ -36,6 +39,10 @@ class EncapsulationMappingTable {
   void unmap(const ConnectionId& connection, Instant now);
   // The forwarder's current boot.
   void set_boot(NodeId from, Boot boot);
+
+  // When the next retired identifier may be forgotten.
+  Instant next_deadline() const { return retired_.empty() ? kNever : retired_.front().until; }
+  void on_deadline(Instant now) { forget_retired(now); }
 
   const EncapsulationMapping* find(NodeId from, FlowId flow) const;
   std::size_t size() const { return entries_.size(); }

@@ -98,6 +98,8 @@ class Tunnel : public DatagramSender {
   // `peer` runs under `boot` now: what its earlier boots mapped is dropped.
   void peer_booted(NodeId peer, Boot boot);
   std::size_t inbound_mappings() const { return inbound_.size(); }
+  Instant next_deadline() const { return inbound_.next_deadline(); }
+  void on_deadline(Instant now) { inbound_.on_deadline(now); }
 
  private:
   struct AddressHash {

@@ -319,13 +319,14 @@ void IntermediateDriver::for_each_tombstone(
 // ---- time ----
 
 Instant IntermediateDriver::next_deadline() const {
-  Instant next = wheel_.next_deadline();
+  Instant next = std::min(wheel_.next_deadline(), tunnel_.next_deadline());
   if (!orphans_.empty()) next = std::min(next, orphans_.front().expires);
   if (!tombstone_expiry_.empty()) next = std::min(next, tombstone_expiry_.front().first);
   return next;
 }
 
 void IntermediateDriver::on_deadline(Instant now) {
+  tunnel_.on_deadline(now);
   while (TimerWheel::Node* node = wheel_.pop_expired(now)) {
     release_direct(static_cast<Gate&>(*node), now);
   }

@@ -105,13 +105,25 @@ def _round_trip(still):
     return statistics.mean(run["rtt_p50_us"] for run in still)
 
 
+def _spread(seen, name):
+    """The distribution of the gap over all moves."""
+    gaps = sorted(longest - _round_trip(still)
+                  for run, still in zip(seen[name], seen[_control(name)])
+                  for longest in run["longest_us"])
+    shares = (0.5, 0.9, 0.99, 0.999, 1)
+    return f"{len(gaps)} moves " + ", ".join(
+        f"{share:.1%} within {gaps[min(int(len(gaps) * share), len(gaps) - 1)]:.0f} us"
+        for share in shares)
+
+
 def _gap_rows(seen):
     def row(name, ours, against, target=None):
         trips = "round trip of the control: ours {:.1f} us, the opponent's {:.1f} us".format(
             *(statistics.median(map(_round_trip, seen[_control(whose)]))
               for whose in (ours, against)))
+        spread = f"of {_spread(seen, ours)}; the opponent's of {_spread(seen, against)}"
         return Row(name, "us", _gaps(seen, ours), against, _gaps(seen, against), target=target,
-                   target_of="ratio", note=f"{ours}; {trips}")
+                   target_of="ratio", note=f"{ours}; {trips}; {spread}")
 
     return [row("gap", TWO, QUIET, target=1.0), row("gap-at-once", TWO, AT_ONCE),
             row("gap-forwarder", THIRD, QUIET), row("gap-one-processor", ONE_PROCESSOR, QUIET_ONE)]

@@ -55,6 +55,16 @@ TEST_F(EncapsulationMappingTableTest, RetiredIdentifiersResolveForTwoMslAndStayT
   EXPECT_EQ(find(kF, 5), 2u);
 }
 
+TEST_F(EncapsulationMappingTableTest, RetiredIdentifiersAreForgottenInTime) {
+  map(kF, 5, 1);
+  EXPECT_EQ(table.next_deadline(), kNever);
+  table.unmap(connection_id(1), now);
+  ASSERT_EQ(table.next_deadline(), now + kRetirement);
+  table.on_deadline(now + kRetirement);
+  EXPECT_EQ(table.size(), 0u);
+  EXPECT_EQ(table.next_deadline(), kNever);
+}
+
 TEST_F(EncapsulationMappingTableTest, UnmapRetiresEveryIdentifierOfTheConnection) {
   map(kF, 5, 1);
   map(kF, 6, 1);
