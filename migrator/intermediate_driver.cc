@@ -127,7 +127,7 @@ void IntermediateDriver::to_stack(NodeId from, Frame frame, const FourTuple& tup
       if (is_syn) {
         give_back(from, std::move(frame), hops);
       } else {
-        follow_tombstone(std::move(frame), tuple, hops, now);
+        follow_tombstone(from, std::move(frame), tuple, hops, now);
       }
       return;
   }
@@ -144,10 +144,10 @@ void IntermediateDriver::give_back(NodeId from, Frame frame, int hops) {
   }
 }
 
-void IntermediateDriver::follow_tombstone(Frame frame, const FourTuple& tuple, int hops,
-                                          Instant now) {
-  const Tombstone* stone = tombstone(tuple);
-  if (stone == nullptr || stone->expires <= now) {
+void IntermediateDriver::follow_tombstone(NodeId from, Frame frame, const FourTuple& tuple,
+                                          int hops, Instant now) {
+  const auto it = tombstones_.find(tuple);
+  if (it == tombstones_.end() || it->second.expires <= now) {
     drops_.count(DropReason::kNoConnection);
     return;
   }
@@ -155,7 +155,29 @@ void IntermediateDriver::follow_tombstone(Frame frame, const FourTuple& tuple, i
     drops_.count(DropReason::kEncapsulationLoop);
     return;
   }
-  send_straggler(std::move(frame), stone->to, hops);
+  Tombstone& stone = it.value();
+  if (stone.newer && now - stone.used >= kBarrierPatience) {
+    stone.to = *std::exchange(stone.newer, std::nullopt);
+    stone.told = NodeId{};
+  }
+  stone.used = now;
+  if (from != NodeId{} && from != stone.told && referrals_.size() < kReferralsMax) {
+    stone.told = from;
+    referrals_.push_back({from, tuple, stone.newest()});
+  }
+  send_straggler(std::move(frame), stone.to, hops);
+}
+
+void IntermediateDriver::collapse(const FourTuple& tuple, NodeId by, const Reference& newer) {
+  const auto it = tombstones_.find(tuple);
+  if (it == tombstones_.end()) return;
+  Tombstone& stone = it.value();
+  const Tenure& known = stone.newest().tenure;
+  const bool leads_there = by == stone.to.owner || (stone.newer && by == stone.newer->owner);
+  if (leads_there && known.connection == newer.tenure.connection &&
+      known.epoch < newer.tenure.epoch) {
+    stone.newer = newer;
+  }
 }
 
 void IntermediateDriver::send_straggler(Frame frame, const Reference& to, int hops) {
@@ -301,7 +323,7 @@ void IntermediateDriver::bury(const FourTuple& tuple, const Reference& to, Insta
     tombstone_expiry_.pop_front();
   }
   const Instant expires = now + limits::kTombstoneLifetime;
-  tombstones_[tuple] = {to, expires};
+  tombstones_[tuple] = {to, expires, {}, {}, {}};
   tombstone_expiry_.emplace_back(expires, tuple);
 }
 

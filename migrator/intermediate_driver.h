@@ -21,6 +21,10 @@
 //   comes behind the last straggler; until then the direct ones wait. When it does not come within
 //   kBarrierPatience, they are released all the same: order is then the client's to restore.
 //
+//   Tombstones collapse. Who passes a packet on to a node that has but a tombstone itself is told
+//   of the newer owner, and turns to that one when its own has been quiet for kBarrierPatience: a
+//   packet that takes the shorter way must not overtake one on the longer.
+//
 // Engine: no clock, no I/O. Everything it holds is bounded and counted.
 #pragma once
 
@@ -59,6 +63,7 @@ class IntermediateDriver {
   static constexpr std::size_t kOrphanChargeMax = 16u << 20;
   static constexpr std::size_t kTombstonesMax = 1u << 20;
   static constexpr std::size_t kUnclaimedSynsMax = 64;  // in one batch of packets
+  static constexpr std::size_t kReferralsMax = 64;      // in one batch of packets
 
   IntermediateDriver(Stack& stack, Tunnel& tunnel, DatagramReceiver& channel, DropCounters& drops,
                      Metrics& metrics, const SipKey& table_key, Instant now);
@@ -102,10 +107,25 @@ class IntermediateDriver {
   struct Tombstone {
     Reference to;
     Instant expires;
+    std::optional<Reference> newer;  // followed once nothing has been passed on for a while
+    Instant used{};                  // when a packet was passed on last
+    NodeId told;                     // the last who was told where it leads
+
+    const Reference& newest() const { return newer ? *newer : to; }
   };
   const Tombstone* tombstone(const FourTuple& tuple) const;
   void for_each_tombstone(
       const std::function<void(const FourTuple&, const Tombstone&)>& visit) const;
+
+  // `by`, to whom our tombstone leads, knows the newer owner.
+  void collapse(const FourTuple& tuple, NodeId by, const Reference& newer);
+  // Who passes packets on to us that only pass through: to be told where they end.
+  struct Referral {
+    NodeId to;
+    FourTuple tuple;
+    Reference newer;
+  };
+  std::vector<Referral> take_referrals() { return std::exchange(referrals_, {}); }
 
   Instant next_deadline() const;
   void on_deadline(Instant now);
@@ -146,7 +166,7 @@ class IntermediateDriver {
   void to_stack(NodeId from, Frame frame, const FourTuple& tuple, bool is_syn, int hops,
                 Instant now);
   void give_back(NodeId from, Frame frame, int hops);
-  void follow_tombstone(Frame frame, const FourTuple& tuple, int hops, Instant now);
+  void follow_tombstone(NodeId from, Frame frame, const FourTuple& tuple, int hops, Instant now);
   void hold(HoldQueue& queue, Frame& frame);
   void send_straggler(Frame frame, const Reference& to, int hops);
   void release_direct(Gate& gate, Instant now);
@@ -170,6 +190,7 @@ class IntermediateDriver {
   std::size_t orphan_charge_ = 0;
   std::unordered_map<FourTuple, NodeId, FourTupleHash> origins_;  // of one batch of packets
   std::vector<UnclaimedSyn> unclaimed_syns_;
+  std::vector<Referral> referrals_;
   TimerWheel wheel_;
 };
 

@@ -99,6 +99,10 @@ void Migrator::poll(Instant now) {
 
 void Migrator::flush(Instant now) {
   driver_->forget_origins();
+  for (const IntermediateDriver::Referral& referral : driver_->take_referrals()) {
+    env_->send(referral.to,
+               wire::Moved{referral.newer.tenure, referral.newer.owner, referral.tuple}, now);
+  }
   for (const NodeId forwarder : forwarders_) {
     announce_waiting(forwarder, now);
     lease_when_low(forwarder, now);
@@ -286,6 +290,10 @@ void Migrator::handle(NodeId origin, const wire::Message& message, ByteView body
     void operator()(const wire::Order& m) const { self.desk_->on_order(origin, m, now); }
     void operator()(const wire::Trace& m) const { self.desk_->on_trace(origin, m, now); }
     void operator()(const wire::Traced& m) const { self.desk_->on_traced(origin, m, body, now); }
+    void operator()(const wire::Moved& m) const {
+      if (m.owner == self.options_.self) return;  // it has been here since
+      self.driver_->collapse(m.tuple, origin, {m.tenure, m.owner, FlowId{}});
+    }
     void operator()(const wire::OrderResult& m) const {
       self.desk_->on_order_result(origin, m, now);
     }

@@ -113,9 +113,9 @@ std::string TargetHalf::fence(const Tenure& tenure, const FourTuple& tuple) cons
   if (const Connection* alive = env_.stack.find(id); alive != nullptr && !alive->frozen()) {
     return "exists_here";
   }
-  if (const auto* stone = env_.driver.tombstone(tuple); stone != nullptr &&
-                                                        stone->to.tenure.connection == id &&
-                                                        stone->to.tenure.epoch >= tenure.epoch) {
+  const auto* stone = env_.driver.tombstone(tuple);
+  if (stone != nullptr && stone->newest().tenure.connection == id &&
+      stone->newest().tenure.epoch >= tenure.epoch) {
     return "stale_epoch";
   }
   // This tenure itself is in the map already; a higher one of the connection fences it off.

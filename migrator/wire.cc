@@ -165,6 +165,11 @@ struct Writer {
     write(out, m.tenure);
     write_four_tuple(out, m.tuple);
   }
+  void operator()(const Moved& m) const {
+    write(out, m.tenure);
+    write(out, m.owner);
+    write_four_tuple(out, m.tuple);
+  }
 };
 
 bool read(BoundedReader& in, State& m) {
@@ -299,6 +304,11 @@ bool read(BoundedReader& in, Traced& m) {
   read(in, m.tenure);
   return read(in, m.tuple) && found <= 1;
 }
+bool read(BoundedReader& in, Moved& m) {
+  read(in, m.tenure);
+  read(in, m.owner);
+  return read(in, m.tuple);
+}
 
 template <typename M>
 Result<Message> parse_as(ByteView head) {
@@ -323,7 +333,7 @@ Result<Message> parse_indexed(std::size_t index, ByteView head, std::index_seque
 Kind kind_of(const Message& message) {
   return static_cast<Kind>(message.index() + 1);
 }
-static_assert(std::variant_size_v<Message> == static_cast<std::size_t>(Kind::kTraced));
+static_assert(std::variant_size_v<Message> == static_cast<std::size_t>(Kind::kMoved));
 
 Bytes serialize(const Message& message) {
   Bytes head;

@@ -28,6 +28,7 @@
 //   PROMISE         tenure(20) reason(text)           empty: the target will take it
 //   TRACE           query(8) connection(16)
 //   TRACED          query(8) found(1) tenure(20) four-tuple   + history (migrator/blob.h)
+//   MOVED           tenure(20) owner(2) four-tuple    where its stragglers end, to who passes them on
 // clang-format on
 //
 // tenure: connection id (16), epoch (4). text: length (1), bytes. four-tuple: base/address.h.
@@ -66,6 +67,7 @@ enum class Kind : std::uint8_t {
   kPromise,
   kTrace,
   kTraced,
+  kMoved,
 };
 
 // The mapping header of STATE: all that a forwarder on the way needs, and may know.
@@ -165,9 +167,16 @@ struct Traced {
   FourTuple tuple;
 };
 
-using Message =
-    std::variant<State, Ready, Refuse, Grant, Active, Abort, Barrier, Map, Unmap, LeaseRequest,
-                 Lease, Locate, Located, Order, OrderResult, Prepare, Promise, Trace, Traced>;
+// To the node that passes packets on to us, by its tombstone: we have only a tombstone, too.
+struct Moved {
+  Tenure tenure;
+  NodeId owner;
+  FourTuple tuple;
+};
+
+using Message = std::variant<State, Ready, Refuse, Grant, Active, Abort, Barrier, Map, Unmap,
+                             LeaseRequest, Lease, Locate, Located, Order, OrderResult, Prepare,
+                             Promise, Trace, Traced, Moved>;
 
 Kind kind_of(const Message& message);
 Bytes serialize(const Message& message);  // the head

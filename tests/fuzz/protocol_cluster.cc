@@ -433,6 +433,8 @@ std::optional<wire::Message> ProtocolCluster::forged(Input& in, std::uint8_t kin
       return Trace{in.u8(), id};
     case Kind::kTraced:
       return Traced{in.below(4), in.flag(), tenure, tuple};
+    case Kind::kMoved:
+      return Moved{tenure, node(), tuple};
     case Kind::kPromise:
       return Promise{tenure, in.flag() ? "" : "forged"};
   }
@@ -446,7 +448,7 @@ void ProtocolCluster::forge(Input& in) {
   message.destination = message.to = pick_node(in);
   if (message.from == message.to) return;
   honest_ = false;
-  message.kind = in.below(20);
+  message.kind = in.below(21);
   if (in.below(8) == 0) {
     message.head = to_bytes(in.bytes(in.u8()));
   } else if (const auto made = forged(in, message.kind)) {

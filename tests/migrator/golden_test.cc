@@ -15,10 +15,10 @@ namespace {
 using test::golden;
 
 // By number: a kind that is inserted in the middle, or renumbered, is found here too.
-constexpr std::array<const char*, 19> kNames = {
+constexpr std::array<const char*, 20> kNames = {
     "state",        "ready",   "refuse",        "grant", "active", "abort",   "barrier",
     "map",          "unmap",   "lease_request", "lease", "locate", "located", "order",
-    "order_result", "prepare", "promise",       "trace", "traced"};
+    "order_result", "prepare", "promise",       "trace", "traced", "moved"};
 
 TEST(MigrationGolden, EveryMessageIsWrittenAndReadAsItsVector) {
   const std::vector<wire::Message> samples = testing::sample_messages();

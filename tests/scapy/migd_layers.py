@@ -375,6 +375,11 @@ class MigdTraced(Packet):
     fields_desc = [LongField("query", 0), ByteField("found", 0), *_tenure(), *_four_tuple()]
 
 
+class MigdMoved(Packet):
+    name = "migd MOVED"
+    fields_desc = [*_tenure(), ShortField("owner", 0), *_four_tuple()]
+
+
 # ---- migrator/blob.h: the state of a connection ------------------------------------------------
 
 

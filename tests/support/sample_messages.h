@@ -40,7 +40,8 @@ inline std::vector<wire::Message> sample_messages() {
           Prepare{kTenure, sample_tuple(), true, "files"},
           Promise{kTenure, "application_unknown"},
           Trace{21, kTenure.connection},
-          Traced{21, true, kTenure, sample_tuple()}};
+          Traced{21, true, kTenure, sample_tuple()},
+          Moved{kTenure, NodeId{2}, sample_tuple()}};
 }
 
 }  // namespace migd::testing
