@@ -23,7 +23,7 @@ inline constexpr std::size_t kApplicationStateMax = 256u << 10;
 // A blob holds at most a full window of unread data, one of out-of-order data, a full send buffer,
 // the application's state and the fixed sections.
 inline constexpr std::size_t kBlobMax =
-    2 * std::size_t{kWindowMax} + kSendBufferMax + 2 * kApplicationStateMax + (64u << 10);
+    2 * std::size_t{kWindowMax} + kSendBufferMax + 2 * kApplicationStateMax + (128u << 10);
 static_assert(kBlobMax < (std::size_t{1} << 32), "lengths in the blob are 32 bits");
 
 // A node.

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/reader.h"
 #include "base/writer.h"
+#include "stack/snapshot_rules.h"
 
 namespace migd {
 namespace {
@@ -25,6 +26,8 @@ enum class Section : std::uint8_t {
   kHistory = 9,      // optional
   kForwarded = 10,   // empty unless no application has the connection
   kSuspended = 11,   // states of applications that have left
+  kRecovery = 12,    // optional: of loss recovery and congestion control
+  kSent = 13,        // optional: what is known of what is in flight
 };
 
 // Each group of fields is described once, as a function over an Io that either writes or reads.
@@ -58,10 +61,15 @@ class WriteIo {
   }
   void connection(const ConnectionId& v) { v.write(out_); }
   void state(const TcpState& v) { out_.u8(static_cast<std::uint8_t>(v)); }
+  void algorithm(const CongestionAlgorithm& v) { out_.u8(static_cast<std::uint8_t>(v)); }
   void mode(const MigrationMode& v) { out_.u8(static_cast<std::uint8_t>(v)); }
   void optional_seq(const std::optional<SeqNum>& v) {
     flag(v.has_value());
     seq(v.value_or(SeqNum()));
+  }
+  void optional_u32(const std::optional<std::uint32_t>& v) {
+    flag(v.has_value());
+    u32(v.value_or(0));
   }
 
  private:
@@ -103,6 +111,11 @@ class ReadIo {
     sane_ = sane_ && raw <= static_cast<std::uint8_t>(TcpState::kTimeWait);
     v = sane_ ? static_cast<TcpState>(raw) : TcpState::kEstablished;
   }
+  void algorithm(CongestionAlgorithm& v) {
+    const std::uint8_t raw = in_.u8();
+    sane_ = sane_ && raw <= static_cast<std::uint8_t>(CongestionAlgorithm::kCubic);
+    v = sane_ ? static_cast<CongestionAlgorithm>(raw) : CongestionAlgorithm::kCubic;
+  }
   void mode(MigrationMode& v) {
     const std::uint8_t raw = in_.u8();
     sane_ = sane_ && raw <= static_cast<std::uint8_t>(MigrationMode::kHold);
@@ -113,6 +126,13 @@ class ReadIo {
     SeqNum value;
     flag(set);
     seq(value);
+    if (set) v = value;
+  }
+  void optional_u32(std::optional<std::uint32_t>& v) {
+    bool set = false;
+    std::uint32_t value = 0;
+    flag(set);
+    u32(value);
     if (set) v = value;
   }
   bool sane() const { return sane_; }
@@ -144,7 +164,6 @@ void io_tcp(Io& io, Tcp& t) {
   io.seq(t.send_wl2);
   io.u8(t.send_scale);
   io.u32(t.send_in_flight);
-  io.u32(t.send_lost);
   io.optional_seq(t.fin_sequence);
   io.u32(t.send_buffer_limit);
   io.seq(t.receive_next);
@@ -167,8 +186,6 @@ void io_tcp(Io& io, Tcp& t) {
   io.duration(t.srtt);
   io.duration(t.rttvar);
   io.duration(t.rto);
-  io.optional_seq(t.timed);
-  io.duration(t.timed_for);
   io.duration(t.timer_waited);
   io.u8(t.retransmissions);
   io.u8(t.duplicate_acks);
@@ -196,6 +213,87 @@ void io_tcp(Io& io, Tcp& t) {
   io.u64(t.bytes_out);
   io.duration(t.age);
   io.u32(t.retransmitted_segments);
+}
+
+template <typename Io, typename State>
+void io_recovery(Io& io, State& r) {
+  io.flag(r.rack_known);
+  io.duration(r.rack_sent_ago);
+  io.seq(r.rack_end);
+  io.duration(r.rack_rtt);
+  io.seq(r.rack_highest);
+  io.flag(r.reordering_seen);
+  io.u8(r.reordering_multiplier);
+  io.u8(r.reordering_persist);
+  io.optional_seq(r.reordering_round);
+  io.duration(r.min_rtt);
+  io.duration(r.min_rtt_previous);
+  io.duration(r.min_rtt_age);
+  io.u32(r.prr_delivered);
+  io.u32(r.prr_sent);
+  io.u32(r.prr_flight);
+  io.optional_seq(r.probe_end);
+  io.flag(r.probe_repeated);
+  io.u8(r.frto_step);
+  io.flag(r.undo_possible);
+  io.seq(r.undo_proven);
+  io.seq(r.undo_end);
+  io.u32(r.undo_unproven);
+  io.u32(r.undo_cwnd);
+  io.u32(r.undo_ssthresh);
+  io.optional_u32(r.undo_timestamp);
+  io.seq(r.limited_until);
+  io.duration(r.send_idle);
+}
+
+template <typename Io, typename State>
+void io_congestion(Io& io, State& c) {
+  io.algorithm(c.algorithm);
+  io.flag(c.epoch_known);
+  io.duration(c.epoch_ago);
+  io.flag(c.after_time_out);
+  io.u32(c.epoch_cwnd);
+  io.u32(c.cwnd_max);
+  io.u32(c.cwnd_prior);
+  io.u32(c.cwnd_reno);
+  io.u32(c.undo_cwnd_max);
+  io.u8(c.slow_start_rounds);
+  io.optional_seq(c.round_end);
+  io.duration(c.round_rtt);
+  io.duration(c.round_rtt_last);
+  io.duration(c.slow_start_rtt);
+  io.u8(c.round_samples);
+}
+
+// A range's marks are the bits of one octet.
+constexpr std::uint8_t kSacked = 1, kLost = 2, kResent = 4, kRetransmitted = 8;
+
+void write_sent(ByteWriter& out, const std::vector<SentRange>& ranges) {
+  for (const SentRange& range : ranges) {
+    out.u32(range.length);
+    out.u8(static_cast<std::uint8_t>((range.sacked ? kSacked : 0) | (range.lost ? kLost : 0) |
+                                     (range.resent ? kResent : 0) |
+                                     (range.retransmitted ? kRetransmitted : 0)));
+    WriteIo(out).duration(range.sent_ago);
+  }
+}
+
+bool read_sent(BoundedReader& in, std::vector<SentRange>& ranges) {
+  ReadIo io(in);
+  while (in.remaining() > 0) {
+    if (ranges.size() == kSentRangesMax) return false;
+    SentRange range;
+    range.length = in.u32();
+    const std::uint8_t marks = in.u8();
+    io.duration(range.sent_ago);
+    if (!in.ok() || !io.sane() || marks >= 2 * kRetransmitted) return false;
+    range.sacked = (marks & kSacked) != 0;
+    range.lost = (marks & kLost) != 0;
+    range.resent = (marks & kResent) != 0;
+    range.retransmitted = (marks & kRetransmitted) != 0;
+    ranges.push_back(range);
+  }
+  return true;
 }
 
 template <typename Io, typename Move>
@@ -348,6 +446,13 @@ bool read_section(Section type, BoundedReader& in, ConnectionBlob& blob) {
     case Section::kForwarded:
       if (in.remaining() > 0 && !read_forwarded(in, blob.forwarded.emplace())) return false;
       break;
+    case Section::kRecovery:
+      io_recovery(io, blob.tcp.recovery);
+      io_congestion(io, blob.tcp.congestion);
+      break;
+    case Section::kSent:
+      if (!read_sent(in, blob.tcp.sent)) return false;
+      break;
     case Section::kSuspended:
       if (!read_suspended(in, blob.suspended)) return false;
       break;
@@ -403,8 +508,8 @@ Bytes encode_blob(const ConnectionBlob& blob) {
   std::size_t ranges_size = 0;
   for (const auto& range : tcp.out_of_order)
     ranges_size += 9 + range.data.size();
-  bytes.reserve(1024 + tcp.send_data.size() + tcp.unread.size() + ranges_size +
-                blob.application_state.size());
+  bytes.reserve(1280 + 13 * tcp.sent.size() + tcp.send_data.size() + tcp.unread.size() +
+                ranges_size + blob.application_state.size());
   ByteWriter out(bytes);
   WriteIo io(out);
   out.u32(kBlobMagic);
@@ -436,6 +541,11 @@ Bytes encode_blob(const ConnectionBlob& blob) {
     write_four_tuple(out, blob.forwarded->endpoint.tuple);
   });
   write_section(out, Section::kSuspended, true, [&] { write_suspended(out, blob.suspended); });
+  write_section(out, Section::kRecovery, false, [&] {
+    io_recovery(io, tcp.recovery);
+    io_congestion(io, tcp.congestion);
+  });
+  write_section(out, Section::kSent, false, [&] { write_sent(out, tcp.sent); });
   write_section(out, Section::kHistory, false, [&] { write_history(out, blob.history); });
   return bytes;
 }
@@ -458,7 +568,7 @@ Result<ConnectionBlob> decode_blob(ByteView bytes) {
     const ByteView value = in.bytes(in.u32());
     if (!in.ok()) return refuse("truncated section");
     if (type < static_cast<std::uint8_t>(Section::kIdentity) ||
-        type > static_cast<std::uint8_t>(Section::kSuspended)) {
+        type > static_cast<std::uint8_t>(Section::kSent)) {
       if ((flags & kMandatory) != 0) return refuse("unknown mandatory section");
       continue;
     }

@@ -47,10 +47,10 @@ inline constexpr std::array kLedger{
     MIGD_LEDGER(prio, kLocal, "nothing is killed for another"),
     MIGD_LEDGER(local_port, kCarried, "tuple"),
     MIGD_LEDGER(remote_port, kCarried, "tuple"),
-    MIGD_LEDGER(
-        flags, kCarried,
-        "in_fast_recovery, read_closed, fin_sequence, no_delay, window_scaling, timestamps, "
-        "in_rto_recovery, sack; ack_pending becomes the ACK after the thaw"),
+    MIGD_LEDGER(flags, kCarried,
+                "read_closed, fin_sequence, no_delay, window_scaling, timestamps, sack; "
+                "ack_pending becomes "
+                "the ACK after the thaw; recoveries are of LossRecovery"),
     MIGD_LEDGER(polltmr, kLocal, "not used"),
     MIGD_LEDGER(pollinterval, kLocal, "not used"),
     MIGD_LEDGER(last_timer, kLocal, "not used: timers are ours"),
@@ -62,8 +62,8 @@ inline constexpr std::array kLedger{
     MIGD_LEDGER(rcv_sacks, kCarried, "sack_blocks, in their order"),
     MIGD_LEDGER(rtime, kRebased, "timer_waited, kept by PcbTimers"),
     MIGD_LEDGER(mss, kRecomputed, "mss is the peer's; cut to what the target's link takes"),
-    MIGD_LEDGER(rttest, kRebased, "timed_for, kept by PcbTimers"),
-    MIGD_LEDGER(rtseq, kCarried, "timed"),
+    MIGD_LEDGER(rttest, kLocal, "not used: sent has the send times"),
+    MIGD_LEDGER(rtseq, kLocal, "not used: sent has the send times"),
     MIGD_LEDGER(sa, kLocal, "not used: srtt of PcbTimers is carried"),
     MIGD_LEDGER(sv, kLocal, "not used: rttvar of PcbTimers is carried"),
     MIGD_LEDGER(rto, kLocal, "not used: rto of PcbTimers is carried"),
@@ -72,7 +72,7 @@ inline constexpr std::array kLedger{
     MIGD_LEDGER(lastack, kCarried, "send_unacknowledged"),
     MIGD_LEDGER(cwnd, kCarried, "cwnd; at least a segment"),
     MIGD_LEDGER(ssthresh, kCarried, "ssthresh"),
-    MIGD_LEDGER(rto_end, kCarried, "recovery_end"),
+    MIGD_LEDGER(rto_end, kLocal, "not used: recovery_end of LossRecovery is carried"),
     MIGD_LEDGER(snd_nxt, kCarried, "send_next"),
     MIGD_LEDGER(snd_wl1, kCarried, "send_wl1"),
     MIGD_LEDGER(snd_wl2, kCarried, "send_wl2"),
@@ -82,8 +82,8 @@ inline constexpr std::array kLedger{
     MIGD_LEDGER(snd_buf, kRecomputed, "send_buffer_limit less send_data"),
     MIGD_LEDGER(snd_queuelen, kRecomputed, "buffers of the new queues"),
     MIGD_LEDGER(bytes_acked, kCarried, "cwnd_bytes_acked"),
-    MIGD_LEDGER(unsent, kCarried, "send_data, cut anew: what is not in flight, or lost"),
-    MIGD_LEDGER(unacked, kCarried, "send_data, cut anew: what is in flight"),
+    MIGD_LEDGER(unsent, kCarried, "send_data, cut anew: what was not sent"),
+    MIGD_LEDGER(unacked, kCarried, "send_data, cut anew by sent: what was sent"),
     MIGD_LEDGER(ooseq, kCarried, "out_of_order"),
     MIGD_LEDGER(refused_data, kLocal, "never there: all data is taken, into unread"),
     MIGD_LEDGER(listener, kLocal, "the target's, in SYN_RCVD"),
@@ -109,6 +109,7 @@ inline constexpr std::array kLedger{
 
 #if UINTPTR_MAX == UINT64_MAX
 static_assert(sizeof(tcp_pcb) == 336, "lwIP's PCB has changed: settle each new field above");
+static_assert(sizeof(tcp_seg) == 40, "lwIP's segment has changed: does send_data or sent tell it?");
 #endif
 
 }  // namespace migd

@@ -1,7 +1,9 @@
 #include "stack/pcb_attach.h"
 
 #include <algorithm>
+#include <span>
 
+#include "stack/recovery/marks.h"
 #include "stack/segment_builder.h"
 #include "stack/snapshot_rules.h"
 
@@ -42,8 +44,6 @@ tcpflags_t flags_of(const TcpSnapshot& s) {
   set(s.window_scaling, TF_WND_SCALE);
   set(s.timestamps, TF_TIMESTAMP);
   set(s.sack, TF_SACK);
-  set(s.in_fast_recovery, TF_INFR);
-  set(s.in_rto_recovery, TF_RTO);
   return flags;
 }
 
@@ -105,9 +105,6 @@ void fill_sending(const TcpSnapshot& s, std::uint16_t mss, tcp_pcb& pcb) {
   // A recovery ends with this as the window (RFC 5681 3.1: never less than two segments).
   pcb.ssthresh = std::max<std::uint32_t>(s.ssthresh, 2u * mss);
   pcb.bytes_acked = s.cwnd_bytes_acked;
-  pcb.rto_end = s.recovery_end.value();
-  pcb.rttest = s.timed ? 1 : 0;  // when it began, PcbTimers knows
-  pcb.rtseq = s.timed.value_or(SeqNum()).value();
 }
 
 void fill_keep_alive(const TcpSnapshot& s, tcp_pcb& pcb) {
@@ -118,26 +115,60 @@ void fill_keep_alive(const TcpSnapshot& s, tcp_pcb& pcb) {
   pcb.keep_cnt_sent = s.keepalive_probes_sent;
 }
 
-bool queue_syn_ack(tcp_pcb& pcb) {
+bool queue_syn_ack(const TcpSnapshot& s, Instant captured_at, tcp_pcb& pcb) {
   pcb.snd_lbb = pcb.lastack;
   if (tcp_enqueue_flags(&pcb, TCP_SYN | TCP_ACK) != ERR_OK) return false;
   pcb.unacked = pcb.unsent;
+  pcb.unacked->migd_marks = kSegmentSent;
+  if (s.retransmitted_segments > 0) pcb.unacked->migd_marks |= kSegmentRetransmitted;
+  pcb.unacked->migd_sent_at = (captured_at - s.recovery.send_idle).time_since_epoch().count();
   pcb.unsent = nullptr;
   return true;
 }
 
-// In flight and taken for delivered: on the queue of the unacknowledged. Lost, or never sent: on
-// that of the unsent, from where it is sent as the windows allow.
-bool queue_data(const TcpSnapshot& s, tcp_pcb& pcb) {
+std::uint8_t marks_of(const SentRange& range) {
+  std::uint8_t marks = kSegmentSent;
+  if (range.sacked) marks |= kSegmentSacked;
+  if (range.lost) marks |= kSegmentLost;
+  if (range.resent) marks |= kSegmentResent;
+  if (range.retransmitted) marks |= kSegmentRetransmitted;
+  return marks;
+}
+
+// The segments of a range tell what it told: none reaches over its end. The last one has the FIN.
+bool queue_sent(const TcpSnapshot& s, ByteView data, bool fin, Instant captured_at, tcp_pcb& pcb) {
+  if (data.empty() && !fin) return true;
+  // Nothing is known: then no round trip is measured by it either.
+  const SentRange unknown{.length = ~std::uint32_t{0}, .retransmitted = true};
+  const std::span<const SentRange> ranges =
+      s.sent.empty() ? std::span(&unknown, 1) : std::span(s.sent);
+  tcp_seg** end = &pcb.unacked;
+  SeqNum first = s.send_unacknowledged;
+  for (const SentRange& range : ranges) {
+    const ByteView bytes = data.first(std::min<std::size_t>(data.size(), range.length));
+    data = data.subspan(bytes.size());
+    tcp_seg** const begin = end;
+    if (!append_segments(pcb, end, first, bytes, fin && &range == &ranges.back())) return false;
+    for (tcp_seg* segment = *begin; segment != nullptr; segment = segment->next) {
+      segment->migd_marks = marks_of(range);
+      segment->migd_sent_at = (captured_at - range.sent_ago).time_since_epoch().count();
+    }
+    first += static_cast<std::uint32_t>(bytes.size());
+  }
+  return true;
+}
+
+// Sent: on the queue of the unacknowledged, lost or not. A window that is probed has nothing there.
+bool queue_data(const TcpSnapshot& s, Instant captured_at, tcp_pcb& pcb) {
   const bool probing = s.persist_backoff > 0;
-  const std::uint32_t in_flight = probing ? 0 : s.send_in_flight - s.send_lost;
+  const std::uint32_t sent = probing ? 0 : s.send_in_flight;
   const bool fin_waits = s.fin_sequence.has_value() && !fin_acknowledged(s);
-  const bool fin_in_flight = fin_waits && fin_sent(s) && s.send_lost == 0 && !probing;
+  const bool fin_in_flight = fin_waits && fin_sent(s) && !probing;
   const ByteView data(s.send_data);
-  return append_segments(pcb, pcb.unacked, s.send_unacknowledged, data.first(in_flight),
-                         fin_in_flight) &&
-         append_segments(pcb, pcb.unsent, s.send_unacknowledged + in_flight,
-                         data.subspan(in_flight), fin_waits && !fin_in_flight);
+  tcp_seg** unsent = &pcb.unsent;
+  return queue_sent(s, data.first(sent), fin_in_flight, captured_at, pcb) &&
+         append_segments(pcb, unsent, s.send_unacknowledged + sent, data.subspan(sent),
+                         fin_waits && !fin_in_flight);
 }
 
 bool queue_out_of_order(const TcpSnapshot& s, tcp_pcb& pcb) {
@@ -155,7 +186,8 @@ std::uint16_t mss_on_link(const TcpSnapshot& snapshot, std::uint16_t mtu) {
   return static_cast<std::uint16_t>(std::min({int{snapshot.mss}, mtu - headers, TCP_MSS}));
 }
 
-tcp_pcb* make_pcb(const TcpSnapshot& snapshot, std::uint16_t mss, tcp_pcb_listen* listener) {
+tcp_pcb* make_pcb(const TcpSnapshot& snapshot, std::uint16_t mss, Instant captured_at,
+                  tcp_pcb_listen* listener) {
   tcp_pcb* const pcb = tcp_alloc(TCP_PRIO_NORMAL);
   if (pcb == nullptr) return nullptr;
   fill_identity(snapshot, *pcb);
@@ -163,12 +195,14 @@ tcp_pcb* make_pcb(const TcpSnapshot& snapshot, std::uint16_t mss, tcp_pcb_listen
   fill_sending(snapshot, mss, *pcb);
   fill_keep_alive(snapshot, *pcb);
 
-  bool complete = segments_of(*pcb, snapshot.send_data.size()) < TCP_SND_QUEUELEN;
+  bool complete =
+      segments_of(*pcb, snapshot.send_data.size()) + snapshot.sent.size() < TCP_SND_QUEUELEN;
   if (snapshot.state == TcpState::kSynReceived) {
     pcb->listener = listener;
-    complete = complete && queue_syn_ack(*pcb);
+    complete = complete && queue_syn_ack(snapshot, captured_at, *pcb);
   } else {
-    complete = complete && queue_data(snapshot, *pcb) && queue_out_of_order(snapshot, *pcb);
+    complete =
+        complete && queue_data(snapshot, captured_at, *pcb) && queue_out_of_order(snapshot, *pcb);
   }
   if (!complete) {
     tcp_pcb_purge(pcb);

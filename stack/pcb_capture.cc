@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "stack/ledger.h"  // its static_assert
+#include "stack/recovery/marks.h"
 #include "stack/snapshot_rules.h"
 #include "stack/tcp_connection.h"
 
@@ -12,10 +13,6 @@ namespace migd {
 namespace {
 
 constexpr std::uint32_t kCwndMax = 1u << 30;  // more has no meaning, and may not travel
-
-SeqNum sequence_of_sent(const tcp_seg& segment) {  // network order
-  return SeqNum(lwip_ntohl(segment.tcphdr->seqno));
-}
 
 // Appends the last `count` bytes of a segment's buffers, which begin with headers or not.
 void append_tail(Bytes& to, const pbuf* p, std::size_t count) {
@@ -27,30 +24,24 @@ void append_tail(Bytes& to, const pbuf* p, std::size_t count) {
   }
 }
 
-// What waits on lwIP's two queues from `first` on: in the order of the sequence space, for a lost
-// segment may be on the queue of the unsent ones again.
+// What waits on lwIP's two queues from `first` on; they are in order, the unsent behind the sent.
 Bytes data_to_send(const tcp_pcb& pcb, SeqNum first) {
-  std::vector<const tcp_seg*> segments;
   std::size_t size = 0;
   for (const tcp_seg* queue : {pcb.unacked, pcb.unsent}) {
-    for (const tcp_seg* s = queue; s != nullptr; s = s->next) {
-      segments.push_back(s);
+    for (const tcp_seg* s = queue; s != nullptr; s = s->next)
       size += s->len;
-    }
   }
-  std::stable_sort(segments.begin(), segments.end(), [](const tcp_seg* a, const tcp_seg* b) {
-    return sequence_of_sent(*a) < sequence_of_sent(*b);
-  });
   Bytes data;
   data.reserve(size);
   SeqNum next = first;
-  for (const tcp_seg* segment : segments) {
-    const SeqNum begin = sequence_of_sent(*segment);
-    const SeqNum end = begin + segment->len;
-    if (end <= next) continue;  // SYN or FIN alone, or acknowledged
-    MIGD_CHECK(begin <= next);
-    append_tail(data, segment->p, static_cast<std::size_t>(end - next));
-    next = end;
+  for (const tcp_seg* queue : {pcb.unacked, pcb.unsent}) {
+    for (const tcp_seg* s = queue; s != nullptr; s = s->next) {
+      const SeqNum end = first_of(*s) + s->len;
+      if (end <= next) continue;  // SYN or FIN alone, or acknowledged
+      MIGD_CHECK(first_of(*s) <= next);
+      append_tail(data, s->p, static_cast<std::size_t>(end - next));
+      next = end;
+    }
   }
   return data;
 }
@@ -71,10 +62,6 @@ void capture_sending(const tcp_pcb& pcb, SeqNum write_end, TcpSnapshot& out) {
   out.send_data = data_to_send(pcb, out.send_unacknowledged);
   const SeqNum sent_end = std::min(out.send_next, write_end);  // without FIN
   out.send_in_flight = static_cast<std::uint32_t>(std::max(sent_end - out.send_unacknowledged, 0));
-  if (pcb.unsent != nullptr) {
-    const SeqNum resent = std::max(sequence_of_sent(*pcb.unsent), out.send_unacknowledged);
-    out.send_lost = static_cast<std::uint32_t>(std::max(sent_end - resent, 0));
-  }
 }
 
 void capture_out_of_order(const tcp_pcb& pcb, TcpSnapshot& out) {
@@ -118,20 +105,22 @@ void capture_congestion(const tcp_pcb& pcb, TcpSnapshot& out) {
   out.cwnd = std::min<std::uint32_t>(pcb.cwnd, kCwndMax);
   out.ssthresh = std::min<std::uint32_t>(pcb.ssthresh, kCwndMax);
   out.cwnd_bytes_acked = std::min<std::uint32_t>(pcb.bytes_acked, kCwndMax);
-  out.in_fast_recovery = (pcb.flags & TF_INFR) != 0;
-  // lwIP looks at whole segments, and ends a recovery later than its last byte is acknowledged.
-  out.in_rto_recovery = (pcb.flags & TF_RTO) != 0 && SeqNum(pcb.lastack) < SeqNum(pcb.rto_end);
-  if (out.in_rto_recovery) out.recovery_end = SeqNum(pcb.rto_end);
   out.persist_backoff = pcb.persist_backoff;
   if (pcb.persist_backoff > 0) out.persist_probes = pcb.persist_probe;
 }
 
-void capture_timers(const tcp_pcb& pcb, const PcbTimers& timers, Instant now, TcpSnapshot& out) {
-  const SeqNum timed(pcb.rtseq);
-  if (pcb.rttest != 0 && timed >= out.send_unacknowledged && timed < out.send_next) {
-    out.timed = timed;
-    out.timed_for = timers.timed_for(now);
-  }
+void capture_recovery(const tcp_pcb& pcb, const LossRecovery& recovery, Instant now,
+                      TcpSnapshot& out) {
+  out.in_fast_recovery = recovery.phase() == LossRecovery::Phase::kFastRecovery;
+  out.in_rto_recovery = recovery.phase() == LossRecovery::Phase::kTimeOut;
+  out.recovery_end = recovery.recovery_end();
+  recovery.capture(now, out.recovery, out.congestion);
+  if (pcb.state == SYN_RCVD || pcb.state == TIME_WAIT) return;
+  out.sent = LossRecovery::capture_sent(pcb, now);
+  if (out.sent.size() > kSentRangesMax) out.sent.clear();
+}
+
+void capture_timers(const PcbTimers& timers, Instant now, TcpSnapshot& out) {
   out.rtt_known = timers.rtt().known();
   out.srtt = timers.rtt().srtt();
   out.rttvar = timers.rtt().rttvar();
@@ -175,7 +164,8 @@ TcpSnapshot capture_connection(const TcpConnection& connection, Instant now) {
   out.ts_clock = connection.ts_clock_.milliseconds(now);
   out.ts_clock_part = connection.ts_clock_.part(now);
   capture_congestion(pcb, out);
-  capture_timers(pcb, connection.timers_, now, out);
+  capture_recovery(pcb, connection.recovery_, now, out);
+  capture_timers(connection.timers_, now, out);
   out.timer_waited = connection.timers_.waited(pcb);
   out.read_closed = connection.read_closed_;
   out.bytes_in = connection.bytes_in_;

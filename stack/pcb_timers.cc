@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "stack/recovery/marks.h"
+
 namespace migd {
 namespace {
 
@@ -15,21 +17,6 @@ constexpr Duration kCloseRetry = 250ms;  // memory had run out when the FIN was 
 bool keeps_alive(const tcp_pcb& pcb) {
   return ip_get_option(&pcb, SOF_KEEPALIVE) != 0 &&
          (pcb.state == ESTABLISHED || pcb.state == CLOSE_WAIT);
-}
-
-// lwIP takes for granted that what it has not sent lies behind what is unacknowledged. A segment
-// that it wanted to send again at once, but that a window which has shrunk does not let out, lies
-// in front; data that is written next would be appended to it. It goes back to where it was, and
-// waits for the time-out.
-void put_back_what_was_not_resent(tcp_pcb& pcb) {
-  while (
-      pcb.unsent != nullptr && pcb.unacked != nullptr &&
-      TCP_SEQ_LT(lwip_ntohl(pcb.unsent->tcphdr->seqno), lwip_ntohl(pcb.unacked->tcphdr->seqno))) {
-    tcp_seg* const segment = pcb.unsent;
-    pcb.unsent = segment->next;
-    segment->next = pcb.unacked;
-    pcb.unacked = segment;
-  }
 }
 
 bool waits_for_ack(const tcp_pcb& pcb) {
@@ -50,7 +37,6 @@ void PcbTimers::restore(const Carried& carried) {
   state_since_ = carried.state_since;
   last_heard_ = carried.last_heard;
   ts_recent_at_ = carried.ts_recent_at;
-  rtt_start_ = carried.rtt_start;
   rto_waited_ = persist_waited_ = carried.waited;
 }
 
@@ -74,9 +60,6 @@ PcbMark PcbTimers::before(const tcp_pcb& pcb) {
   return {
       .state = pcb.state,
       .lastack = pcb.lastack,
-      .snd_nxt = pcb.snd_nxt,
-      .rttest = pcb.rttest,
-      .rtseq = pcb.rtseq,
       .ts_recent = pcb.ts_recent,
       .persist_backoff = pcb.persist_backoff,
       .ack_delayed = (pcb.flags & TF_ACK_DELAY) != 0,
@@ -96,22 +79,14 @@ void PcbTimers::after(const PcbMark& mark, tcp_pcb& pcb, Instant now, const Time
   if (pcb.lastack != mark.lastack) {
     const bool handshake_was_slow = mark.state == SYN_RCVD && retransmissions_ > 0;
     retransmissions_ = 0;
-    if (mark.rttest != 0 && TCP_SEQ_LT(mark.rtseq, pcb.lastack)) rtt_.sample(now - rtt_start_);
     rto_ = rtt_.rto(limits.min_rto);
     if (handshake_was_slow) {  // RFC 6298 5.7, RFC 5681 3.1
       if (!rtt_.known()) rto_ = std::max<Duration>(rto_, 3s);
       pcb.cwnd = pcb.mss;
     }
   }
-  if (pcb.rttest != 0 && (pcb.rttest != mark.rttest || pcb.rtseq != mark.rtseq)) {
-    rtt_start_ = now;
-    // lwIP times what it sends again as well; which of the two is acknowledged, nobody knows
-    // (RFC 6298 3, Karn).
-    if (mark.state != CLOSED && TCP_SEQ_LT(pcb.rtseq, mark.snd_nxt)) pcb.rttest = 0;
-  }
   if (pcb.ts_recent != mark.ts_recent) ts_recent_at_ = now;
 
-  put_back_what_was_not_resent(pcb);
   if (pcb.rtime == kRtimeJustBegun) {
     rto_start_ = now;
     pcb.rtime = kRtimeSeen;
@@ -134,7 +109,8 @@ Instant PcbTimers::keep_alive_deadline(const tcp_pcb& pcb) const {
          std::chrono::milliseconds(std::uint64_t{pcb.keep_intvl} * probes);
 }
 
-Instant PcbTimers::deadline(const tcp_pcb& pcb, const TimerLimits& limits) const {
+Instant PcbTimers::deadline(const tcp_pcb& pcb, const LossRecovery& recovery,
+                            const TimerLimits& limits) const {
   if (pcb.state == TIME_WAIT) return state_since_ + limits.time_wait;
   Instant earliest = kNever;
   const auto at = [&earliest](Instant deadline) { earliest = std::min(earliest, deadline); };
@@ -142,6 +118,7 @@ Instant PcbTimers::deadline(const tcp_pcb& pcb, const TimerLimits& limits) const
     at(persist_start_ + persist_interval(pcb));
   } else if (waits_for_ack(pcb)) {
     at(rto_start_ + rto_);
+    at(recovery.deadline(pcb, rtt_, rto_start_ + rto_));
   }
   if ((pcb.flags & TF_ACK_DELAY) != 0) at(ack_start_ + limits.delayed_ack);
   if ((pcb.flags & TF_CLOSEPEND) != 0) at(close_start_ + kCloseRetry);
@@ -151,7 +128,8 @@ Instant PcbTimers::deadline(const tcp_pcb& pcb, const TimerLimits& limits) const
   return earliest;
 }
 
-PcbTimers::Outcome PcbTimers::expire(tcp_pcb& pcb, Instant now, const TimerLimits& limits) {
+PcbTimers::Outcome PcbTimers::expire(tcp_pcb& pcb, LossRecovery& recovery, Instant now,
+                                     const TimerLimits& limits) {
   if (pcb.state == TIME_WAIT) {
     return now >= state_since_ + limits.time_wait ? Outcome::kFinished : Outcome::kGoesOn;
   }
@@ -169,7 +147,9 @@ PcbTimers::Outcome PcbTimers::expire(tcp_pcb& pcb, Instant now, const TimerLimit
   if (pcb.persist_backoff > 0) {
     if (now >= persist_start_ + persist_interval(pcb)) outcome = probe_window(pcb, now);
   } else if (waits_for_ack(pcb) && now >= rto_start_ + rto_) {
-    outcome = retransmit(pcb, now);
+    outcome = retransmit(pcb, recovery, now);
+  } else if (waits_for_ack(pcb) && now >= recovery.deadline(pcb, rtt_, rto_start_ + rto_)) {
+    recovery.on_deadline({pcb, rtt_, now});
   }
   if (outcome != Outcome::kGoesOn) return outcome;
 
@@ -186,27 +166,21 @@ PcbTimers::Outcome PcbTimers::expire(tcp_pcb& pcb, Instant now, const TimerLimit
   return Outcome::kGoesOn;
 }
 
-PcbTimers::Outcome PcbTimers::retransmit(tcp_pcb& pcb, Instant now) {
+PcbTimers::Outcome PcbTimers::retransmit(tcp_pcb& pcb, LossRecovery& recovery, Instant now) {
   const std::uint8_t most = pcb.state == SYN_RCVD ? kSynAckRetransmissionsMax : kRetransmissionsMax;
-  if (retransmissions_ >= most) return Outcome::kTimedOut;
+  // A peer that has closed its window and answers is not gone (RFC 9293 3.8.6.1).
+  const bool window_closed = SeqNum(pcb.lastack) + pcb.snd_wnd < end_of(*pcb.unacked);
+  const bool alive = pcb.state != SYN_RCVD && window_closed && last_heard_ > rto_start_;
+  if (retransmissions_ >= most && !alive) return Outcome::kTimedOut;
   rto_start_ = now;
-  if (tcp_rexmit_rto_prepare(&pcb) != ERR_OK) return Outcome::kGoesOn;
-  // All that was sent is taken for lost (RFC 6582 4). lwIP counts only what was in flight: less,
-  // when this is the second time-out of a recovery.
-  pcb.rto_end = pcb.snd_nxt;
-
-  // RFC 5681 3.1: at the first time-out of a segment; one more finds the path as bad as before.
-  if (retransmissions_ == 0) {
-    const std::uint32_t in_flight = pcb.snd_nxt - pcb.lastack;
-    pcb.ssthresh = std::max<std::uint32_t>(in_flight / 2, 2u * pcb.mss);
+  if (pcb.state == SYN_RCVD) {
+    if (tcp_rexmit_rto_prepare(&pcb) != ERR_OK) return Outcome::kGoesOn;
+  } else {
+    recovery.on_time_out({pcb, rtt_, now}, retransmissions_ == 0);
   }
-  pcb.cwnd = pcb.mss;
-  pcb.bytes_acked = 0;
-  pcb.dupacks = 0;
-  tcp_clear_flags(&pcb, TF_INFR);
-  ++retransmissions_;
+  if (retransmissions_ < most) ++retransmissions_;
   rto_ = std::min(2 * rto_, RttEstimator::kRtoMax);
-  tcp_rexmit_rto_commit(&pcb);
+  tcp_output(&pcb);
   return Outcome::kGoesOn;
 }
 

@@ -8,6 +8,7 @@
 //
 //   retransmission   RFC 6298, from the first byte in flight; doubled up to 60 s, given up after
 //                    kRetransmissionsMax in a row (a SYN/ACK: after kSynAckRetransmissionsMax)
+//   loss recovery    those of stack/recovery/loss_recovery.h
 //   persist          RFC 9293 3.8.6.1, while a closed window stops all sending; doubled up to 60 s,
 //                    for ever as long as the peer answers
 //   delayed ACK      RFC 9293 3.8.6.3
@@ -21,6 +22,7 @@
 
 #include "base/time.h"
 #include "stack/lwip_headers.h"
+#include "stack/recovery/loss_recovery.h"
 #include "stack/rtt_estimator.h"
 
 namespace migd {
@@ -36,9 +38,6 @@ struct TimerLimits {
 struct PcbMark {
   tcp_state state;
   std::uint32_t lastack;
-  std::uint32_t snd_nxt;
-  std::uint32_t rttest;
-  std::uint32_t rtseq;
   std::uint32_t ts_recent;
   std::uint8_t persist_backoff;
   bool ack_delayed;
@@ -56,7 +55,8 @@ class PcbTimers {
   static PcbMark before(const tcp_pcb& pcb);
   void after(const PcbMark& mark, tcp_pcb& pcb, Instant now, const TimerLimits& limits);
 
-  Instant deadline(const tcp_pcb& pcb, const TimerLimits& limits) const;
+  Instant deadline(const tcp_pcb& pcb, const LossRecovery& recovery,
+                   const TimerLimits& limits) const;
   enum class Outcome {
     kGoesOn,
     kFinished,  // TIME_WAIT is over
@@ -64,17 +64,17 @@ class PcbTimers {
     kUnheard,   // as before, and a RST says so (keep-alive)
   };
   // Inside lwIP. Only for kGoesOn has it sent anything.
-  Outcome expire(tcp_pcb& pcb, Instant now, const TimerLimits& limits);
+  Outcome expire(tcp_pcb& pcb, LossRecovery& recovery, Instant now, const TimerLimits& limits);
 
   // While the connection is frozen nothing runs; what waits goes on waiting after the thaw, so that
   // a connection that moves all the time still retransmits in time.
   void pause(Instant now);
   void resume(Instant now);
   Duration waited(const tcp_pcb& pcb) const;  // paused: what a snapshot tells
-  Duration timed_for(Instant now) const { return now - rtt_start_; }  // if pcb.rttest says so
   void heard_from_peer(Instant now) { last_heard_ = now; }
   void orphaned(Instant now) { state_since_ = now; }  // nobody here wants to receive any more
 
+  RttEstimator& rtt() { return rtt_; }
   const RttEstimator& rtt() const { return rtt_; }
   Duration rto() const { return rto_; }
   std::uint8_t retransmissions() const { return retransmissions_; }
@@ -88,21 +88,20 @@ class PcbTimers {
     Duration rto;
     Duration waited;
     std::uint8_t retransmissions;
-    Instant state_since, last_heard, ts_recent_at, rtt_start;
+    Instant state_since, last_heard, ts_recent_at;
   };
   void restore(const Carried& carried);  // paused
 
  private:
   Duration persist_interval(const tcp_pcb& pcb) const;
   Instant keep_alive_deadline(const tcp_pcb& pcb) const;
-  Outcome retransmit(tcp_pcb& pcb, Instant now);
+  Outcome retransmit(tcp_pcb& pcb, LossRecovery& recovery, Instant now);
   Outcome probe_window(tcp_pcb& pcb, Instant now);
 
   RttEstimator rtt_;
   Duration rto_{};  // with back-off
   Instant rto_start_{};
   Duration rto_waited_{}, persist_waited_{};  // while paused
-  Instant rtt_start_{};
   Instant persist_start_{};
   Instant ack_start_{};
   Instant close_start_{};

@@ -17,13 +17,6 @@ std::size_t payload_max(const tcp_pcb& pcb) {
   return pcb.mss - static_cast<std::size_t>(LWIP_TCP_OPT_LENGTH(option_flags(pcb)));
 }
 
-void append(tcp_seg*& queue, tcp_seg* segment) {
-  tcp_seg** end = &queue;
-  while (*end != nullptr)
-    end = &(*end)->next;
-  *end = segment;
-}
-
 // A segment of lwIP's sending queues: a header in network order (acknowledgment, window, checksum
 // and options are filled in when it is sent), room for the options, the payload.
 tcp_seg* make_segment(const tcp_pcb& pcb, SeqNum first, ByteView bytes, std::uint8_t flags) {
@@ -59,10 +52,7 @@ std::size_t segments_of(const tcp_pcb& pcb, std::size_t bytes) {
   return (bytes + payload_max(pcb) - 1) / payload_max(pcb);
 }
 
-bool append_segments(tcp_pcb& pcb, tcp_seg*& queue, SeqNum first, ByteView bytes, bool fin) {
-  tcp_seg* head = nullptr;
-  tcp_seg** end = &head;
-  bool complete = true;
+bool append_segments(tcp_pcb& pcb, tcp_seg**& end, SeqNum first, ByteView bytes, bool fin) {
   while (!bytes.empty() || fin) {
     const ByteView piece = bytes.first(std::min(bytes.size(), payload_max(pcb)));
     bytes = bytes.subspan(piece.size());
@@ -71,17 +61,13 @@ bool append_segments(tcp_pcb& pcb, tcp_seg*& queue, SeqNum first, ByteView bytes
     if (bytes.empty() && fin) flags |= TCP_FIN;
     if (bytes.empty()) fin = false;
     tcp_seg* segment = make_segment(pcb, first, piece, flags);
-    if (segment == nullptr) {
-      complete = false;
-      break;
-    }
+    if (segment == nullptr) return false;
     *end = segment;
     end = &segment->next;
     pcb.snd_queuelen = static_cast<u16_t>(pcb.snd_queuelen + pbuf_clen(segment->p));
     first += static_cast<std::uint32_t>(piece.size());
   }
-  append(queue, head);
-  return complete;
+  return true;
 }
 
 bool append_out_of_order(const tcp_pcb& pcb, tcp_seg**& end, SeqNum first, ByteView bytes,

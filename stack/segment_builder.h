@@ -9,9 +9,9 @@
 
 namespace migd {
 
-// Cuts `bytes`, which begin at sequence number `first`, by the PCB's MSS and appends the segments
-// to `queue` (&pcb.unacked or &pcb.unsent). `fin`: the last one, or one of its own, carries a FIN.
-bool append_segments(tcp_pcb& pcb, tcp_seg*& queue, SeqNum first, ByteView bytes, bool fin);
+// Cuts `bytes`, which begin at sequence number `first`, by the PCB's MSS and adds the segments to a
+// queue whose end is at `*end`; `end` moves on. `fin`: the last, or one of its own, carries a FIN.
+bool append_segments(tcp_pcb& pcb, tcp_seg**& end, SeqNum first, ByteView bytes, bool fin);
 
 // Adds one range to the out-of-order queue, whose end is at `*end`; `end` moves on.
 bool append_out_of_order(const tcp_pcb& pcb, tcp_seg**& end, SeqNum first, ByteView bytes,

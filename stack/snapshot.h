@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/seq.h"
 #include "base/time.h"
+#include "stack/recovery/state.h"
 
 namespace migd {
 
@@ -41,8 +42,8 @@ struct TcpSnapshot {
   SeqNum send_wl1, send_wl2;
   std::uint8_t send_scale = 0;
   Bytes send_data;  // from SND.UNA on: first what is in flight, then what is unsent
-  std::uint32_t send_in_flight = 0;  // how many bytes of send_data have been sent
-  std::uint32_t send_lost = 0;       // so many of those, the last, are lost and will be sent again
+  std::uint32_t send_in_flight = 0;    // how many bytes of send_data have been sent
+  std::vector<SentRange> sent;         // what is known of it; empty: nothing is
   std::optional<SeqNum> fin_sequence;  // set once our FIN is queued or sent
   std::uint32_t send_buffer_limit = 0;
 
@@ -82,15 +83,15 @@ struct TcpSnapshot {
   // ---- round trip, congestion, retransmission ----
   bool rtt_known = false;
   Duration srtt{}, rttvar{}, rto{};
-  std::optional<SeqNum> timed;  // its acknowledgment ends the sample that is being taken
-  Duration timed_for{};
   Duration timer_waited{};           // the retransmission timer (or, while probing, the persist
                                      // timer) has run for so long; it goes on, it is not restarted
   std::uint8_t retransmissions = 0;  // of the segment at SND.UNA, in a row
   std::uint8_t duplicate_acks = 0;
   std::uint32_t cwnd = 0, ssthresh = 0, cwnd_bytes_acked = 0;
   bool in_fast_recovery = false, in_rto_recovery = false;
-  SeqNum recovery_end;  // valid in RTO recovery
+  SeqNum recovery_end;  // of the last recovery
+  RecoveryState recovery;
+  CongestionState congestion;
 
   // ---- probes and timers ----
   std::uint8_t persist_backoff = 0;  // 0: not probing a zero window

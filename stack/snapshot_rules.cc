@@ -61,11 +61,10 @@ Result<void> check_tuple(const FourTuple& tuple) {
 
 Result<void> check_sending(const TcpSnapshot& s) {
   const std::size_t data = s.send_data.size();
-  if (data > s.send_buffer_limit || s.send_in_flight > data || s.send_lost > s.send_in_flight) {
+  if (data > s.send_buffer_limit || s.send_in_flight > data) {
     return all_hold({
         {"the data to send fits the send buffer", data <= s.send_buffer_limit},
         {"what is in flight is part of the data to send", s.send_in_flight <= data},
-        {"what is lost is part of what is in flight", false},
     });
   }
   const auto size = static_cast<std::uint32_t>(data);
@@ -189,9 +188,6 @@ Result<void> check_congestion_and_timers(const TcpSnapshot& s) {
       {"the round trip is a duration",
        s.srtt >= Duration::zero() && s.srtt <= RttEstimator::kRoundTripMax &&
            s.rttvar >= Duration::zero() && s.rttvar <= RttEstimator::kRoundTripMax},
-      {"a round trip is timed of what is in flight",
-       !s.timed || (*s.timed >= s.send_unacknowledged && *s.timed < s.send_next)},
-      {"the timing of a round trip began in the past", is_past(s.timed_for)},
       {"the retransmission time-out is between 1 ms and 60 s",
        s.rto >= kRtoMin && s.rto <= RttEstimator::kRtoMax},
       {"the retransmission timer began in the past", is_past(s.timer_waited)},
@@ -201,12 +197,12 @@ Result<void> check_congestion_and_timers(const TcpSnapshot& s) {
       {"the slow start threshold is in range", s.ssthresh > 0 && s.ssthresh <= kCwndMax},
       {"the acknowledged bytes since the last increase are in range",
        s.cwnd_bytes_acked <= kCwndMax},
+      {"there is one kind of recovery at a time", !s.in_fast_recovery || !s.in_rto_recovery},
       {"recovery ends within what was sent",
-       !s.in_rto_recovery ||
+       (!s.in_fast_recovery && !s.in_rto_recovery) ||
            (s.recovery_end >= s.send_unacknowledged && s.recovery_end <= s.send_next)},
       {"a window is probed only while something waits to be sent", !probing || waiting},
-      {"a window is probed only while nothing is in flight",
-       !probing || s.send_lost == s.send_in_flight || s.send_in_flight <= 1},
+      {"a window is probed only while nothing is in flight", !probing || s.send_in_flight <= 1},
       {"the connection has not given up probing", s.persist_probes <= PcbTimers::kPersistProbesMax},
       {"the keep-alive times are durations",
        s.keepalive_idle >= Duration::zero() && s.keepalive_idle <= kKeepaliveMax &&
@@ -221,9 +217,67 @@ Result<void> check_congestion_and_timers(const TcpSnapshot& s) {
       {"the time in the state lies in the past", is_past(s.time_in_state)},
       {"the age lies in the past", is_past(s.age)},
       {"nothing is older than the connection",
-       std::max({s.time_in_state, s.idle, s.ts_recent_age, s.timed_for}) <= s.age},
+       std::max({s.time_in_state, s.idle, s.ts_recent_age}) <= s.age},
       {"the hop limit is not zero", s.hop_limit > 0},
       {"who has closed reading has closed writing", !s.read_closed || s.write_closed},
+  });
+}
+
+// Where it is given, it tells of all that is in flight, and of nothing else.
+Result<void> check_sent(const TcpSnapshot& s) {
+  if (s.sent.empty()) return {};
+  if (s.sent.size() > kSentRangesMax) {
+    return all_hold({{"there are not more ranges in flight than may travel", false}});
+  }
+  std::uint64_t length = 0;
+  for (const SentRange& range : s.sent) {
+    length += range.length;
+    if (auto ok = all_hold({
+            {"a range in flight is not empty", range.length > 0},
+            {"what is in flight and was acknowledged selectively is not lost",
+             !range.sacked || (!range.lost && !range.resent && s.sack)},
+            {"what was sent again was lost, and is marked so",
+             !range.resent || (range.lost && range.retransmitted)},
+            {"what is in flight was sent in the past", is_past(range.sent_ago)},
+        });
+        !ok) {
+      return ok;
+    }
+  }
+  const auto in_flight = static_cast<std::uint32_t>(s.send_next - s.send_unacknowledged);
+  return all_hold({
+      {"ranges in flight are there only after the handshake",
+       !one_of(s.state, {State::kSynReceived, State::kTimeWait})},
+      {"the ranges in flight are what is in flight", length == in_flight},
+  });
+}
+
+Result<void> check_recovery(const TcpSnapshot& s) {
+  const RecoveryState& r = s.recovery;
+  const CongestionState& c = s.congestion;
+  const auto is_rtt = [](Duration d) {
+    return d >= Duration::zero() && d <= RttEstimator::kRoundTripMax;
+  };
+  return all_hold({
+      {"the times of loss recovery lie in the past",
+       is_past(r.rack_sent_ago) && is_past(r.rack_rtt) && is_past(r.min_rtt_age) &&
+           is_past(r.send_idle) && is_past(c.epoch_ago)},
+      {"the least round trips are durations", is_rtt(r.min_rtt) && is_rtt(r.min_rtt_previous) &&
+                                                  is_rtt(c.round_rtt) && is_rtt(c.round_rtt_last) &&
+                                                  is_rtt(c.slow_start_rtt)},
+      {"the reordering window is a small multiple", r.reordering_multiplier > 0},
+      {"F-RTO has two steps, after a time-out",
+       r.frto_step <= 2 && (r.frto_step == 0 || s.in_rto_recovery)},
+      {"a probe ends within what was sent",
+       !r.probe_end || (*r.probe_end >= s.send_unacknowledged && *r.probe_end <= s.send_next)},
+      {"the windows to go back to are in range",
+       r.undo_cwnd <= kCwndMax && r.undo_ssthresh <= kCwndMax},
+      {"the reduction's sums are in range", r.prr_delivered <= kCwndMax && r.prr_sent <= kCwndMax &&
+                                                r.prr_flight <= kCwndMax &&
+                                                r.undo_unproven <= kCwndMax},
+      {"the windows of the curve are in range",
+       c.epoch_cwnd <= kCwndMax && c.cwnd_max <= kCwndMax && c.cwnd_prior <= kCwndMax &&
+           c.cwnd_reno <= kCwndMax && c.undo_cwnd_max <= kCwndMax},
   });
 }
 
@@ -268,6 +322,8 @@ Result<void> check_snapshot(const TcpSnapshot& snapshot) {
   if (auto ok = check_out_of_order(snapshot); !ok) return ok;
   if (auto ok = check_sack_blocks(snapshot); !ok) return ok;
   if (auto ok = check_congestion_and_timers(snapshot); !ok) return ok;
+  if (auto ok = check_sent(snapshot); !ok) return ok;
+  if (auto ok = check_recovery(snapshot); !ok) return ok;
   return check_handshake(snapshot);
 }
 

@@ -18,6 +18,10 @@ constexpr std::size_t out_of_order_max(std::uint32_t window) {
   return 256 + window / 512;
 }
 
+// What is in flight may have so many different things to tell. Of more it is not told: it is as if
+// nothing were known.
+inline constexpr std::size_t kSentRangesMax = 4096;
+
 // An error of kProtocol names the first rule that is broken.
 Result<void> check_snapshot(const TcpSnapshot& snapshot);
 

@@ -51,6 +51,7 @@ struct StackOptions {
   bool window_scaling = true;
   Duration keepalive_idle = Duration::zero();  // zero: off
   Duration min_rto = 200ms;
+  CongestionAlgorithm congestion_control = CongestionAlgorithm::kCubic;
   Duration delayed_ack = 40ms;
   Duration fin_wait_2 = 60s;
   Duration time_wait = 60s;

@@ -90,6 +90,7 @@ err_t StackImpl::on_passive_open(std::uint8_t, tcp_pcb_listen* listener_pcb, tcp
   connection.write_end_ = SeqNum(pcb->snd_lbb + 1);  // behind the SYN
   connection.ts_clock_.set(static_cast<std::uint32_t>(stack.rng_.u64()), stack.now_);
   connection.timers_.begin(stack.now_, stack.timer_limits_);
+  connection.recovery_.begin(*pcb);
   stack.enter_half_open(connection, listener);
 
   tcp_set_flags(pcb, TF_NODELAY);
@@ -166,6 +167,40 @@ std::uint32_t StackImpl::initial_sequence(const ip_addr_t* local, std::uint16_t 
   if (stack.forced_isn_) return stack.forced_isn_->value();
   const FourTuple tuple{endpoint(*local, local_port), endpoint(*remote, remote_port)};
   return initial_sequence_number(stack.isn_key_, tuple, stack.now_).value();
+}
+
+// ---- loss recovery ----
+
+namespace {
+
+TcpConnection& connection_of(const tcp_pcb& pcb) {
+  return *static_cast<TcpConnection*>(pcb.ext_args[0].data);
+}
+
+}  // namespace
+
+LossRecovery::At StackImpl::recovery_at(TcpConnection& connection) {
+  return {*connection.pcb_, connection.timers_.rtt(), connection.stack_.now_};
+}
+
+void StackImpl::segment_sent(tcp_pcb* pcb, tcp_seg* segment) {
+  TcpConnection& connection = connection_of(*pcb);
+  connection.recovery_.on_segment_sent(recovery_at(connection), *segment, timestamp(pcb));
+}
+
+void StackImpl::segment_acked(tcp_pcb* pcb, const tcp_seg* segment) {
+  TcpConnection& connection = connection_of(*pcb);
+  connection.recovery_.on_segment_acked(recovery_at(connection), *segment);
+}
+
+void StackImpl::ack_received(tcp_pcb* pcb, std::uint32_t acked, int duplicate) {
+  TcpConnection& connection = connection_of(*pcb);
+  connection.recovery_.on_ack(recovery_at(connection), acked, duplicate != 0);
+}
+
+std::uint32_t StackImpl::output_window(tcp_pcb* pcb) {
+  TcpConnection& connection = connection_of(*pcb);
+  return connection.recovery_.output_window(recovery_at(connection));
 }
 
 // ---- output ----

@@ -66,6 +66,10 @@ StackImpl::StackImpl(const StackOptions& options, FrameSink& output,
   settings_.is_recent = is_recent;
   settings_.initial_sequence = initial_sequence;
   settings_.output = output_segment;
+  settings_.segment_sent = segment_sent;
+  settings_.segment_acked = segment_acked;
+  settings_.ack_received = ack_received;
+  settings_.output_window = output_window;
   settings_.assertion_failed = AssertionGuard::fail;
 
   adopted_.pcb.state = LISTEN;
@@ -259,7 +263,8 @@ ConnectionCounts StackImpl::counts() const {
 
 void StackImpl::arm(TcpConnection& connection) {
   if (!connection.alive() || connection.frozen_) return;
-  const Instant deadline = connection.timers_.deadline(*connection.pcb_, timer_limits_);
+  const Instant deadline =
+      connection.timers_.deadline(*connection.pcb_, connection.recovery_, timer_limits_);
   if (deadline == kNever) {
     connection.timer_.cancel();
   } else if (!connection.timer_.armed() || connection.timer_.deadline() != deadline) {
@@ -278,7 +283,8 @@ void StackImpl::on_deadline(Instant now) {
 void StackImpl::run_timer(TcpConnection& connection) {
   auto outcome = PcbTimers::Outcome::kGoesOn;
   const bool survived = serve(connection, [this, &connection, &outcome] {
-    outcome = connection.timers_.expire(*connection.pcb_, now_, timer_limits_);
+    outcome =
+        connection.timers_.expire(*connection.pcb_, connection.recovery_, now_, timer_limits_);
   });
   if (!survived) return;
   switch (outcome) {

@@ -101,9 +101,14 @@ class StackImpl final : public Stack {
                              const ip_addr_t* destination, std::uint8_t hop_limit,
                              std::uint8_t traffic_class);
   static std::uint32_t timestamp(const tcp_pcb* pcb);
+  static void segment_sent(tcp_pcb* pcb, tcp_seg* segment);
+  static void segment_acked(tcp_pcb* pcb, const tcp_seg* segment);
+  static void ack_received(tcp_pcb* pcb, std::uint32_t acked, int duplicate);
+  static std::uint32_t output_window(tcp_pcb* pcb);
   static int is_recent(const tcp_pcb* pcb, std::uint32_t tsval);
   static std::uint32_t initial_sequence(const ip_addr_t* local, std::uint16_t local_port,
                                         const ip_addr_t* remote, std::uint16_t remote_port);
+  static LossRecovery::At recovery_at(TcpConnection& connection);
   static StackImpl& inside() { return *static_cast<StackImpl*>(::migd_lwip.stack); }
 
   // ---- packets ----

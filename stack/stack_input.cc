@@ -158,6 +158,24 @@ bool is_outside(const tcp_pcb& pcb, const TcpView& tcp) {
   return pcb.state == SYN_RCVD && tcp.seq() < next && !tcp.has(tcp_flag::kSyn);
 }
 
+// What an ACK says of what we have sent. Most carry a timestamp and nothing else, in this form
+// (RFC 7323 appendix A).
+LossRecovery::AckOptions ack_options(const tcp_pcb& pcb, const TcpView& tcp) {
+  constexpr std::uint32_t kTimestampAlone = 0x0101080a;
+  const ByteView bytes = tcp.options();
+  LossRecovery::AckOptions found;
+  if (bytes.size() == 12 && load_u32(bytes.data()) == kTimestampAlone) {
+    found.echo = load_u32(&bytes[8]);
+  } else if (!bytes.empty()) {
+    const TcpOptions options = TcpOptions::parse(bytes);
+    found.block_count = options.sack_block_count;
+    found.blocks = options.sack_blocks;
+    if (options.timestamps) found.echo = options.timestamps->echo;
+  }
+  if ((pcb.flags & TF_TIMESTAMP) == 0) found.echo.reset();
+  return found;
+}
+
 }  // namespace
 
 void StackImpl::input_for_connection(TcpConnection& connection, Frame& frame,
@@ -203,6 +221,7 @@ void StackImpl::input_for_connection(TcpConnection& connection, Frame& frame,
     return;
   }
   connection.timers_.heard_from_peer(now_);
+  connection.recovery_.set_ack_options(ack_options(pcb, tcp));
   if (!connection.first_heard_) connection.first_heard_ = now_;
   // RFC 5681 4.2: what fills a gap is acknowledged at once.
   if (train || pcb.ooseq != nullptr) connection.ack_soon_ = true;

@@ -8,6 +8,15 @@
 
 namespace migd {
 
+namespace {
+
+LossRecovery::Phase phase_of(const TcpSnapshot& s) {
+  if (s.in_rto_recovery) return LossRecovery::Phase::kTimeOut;
+  return s.in_fast_recovery ? LossRecovery::Phase::kFastRecovery : LossRecovery::Phase::kOpen;
+}
+
+}  // namespace
+
 FrozenConnection StackImpl::freeze(Connection& connection, Instant now) {
   advance(now);
   auto& c = static_cast<TcpConnection&>(connection);
@@ -40,6 +49,7 @@ void StackImpl::thaw(FrozenConnection frozen, Instant now) {
     c.ack_owed_ = owed && c.pcb_->state != SYN_RCVD && c.pcb_->state != TIME_WAIT;
     tcp_clear_flags(c.pcb_, TF_ACK_DELAY | TF_ACK_NOW);
     c.timers_.resume(now_);
+    c.recovery_.resume(now_);
     arm(c);
     touch(c);
   }
@@ -84,7 +94,7 @@ Result<FrozenConnection> StackImpl::attach(const TcpSnapshot& snapshot, const Te
   tcp_pcb* pcb = nullptr;
   {
     InstanceScope scope(settings, ticks(), nullptr, nullptr);
-    auto call = [&] { pcb = make_pcb(snapshot, mss, &counts_there.pcb); };
+    auto call = [&] { pcb = make_pcb(snapshot, mss, now_ - held, &counts_there.pcb); };
     if (!AssertionGuard::run(call)) {
       scope.reset_after_failure();
       quarantined_count_.add();
@@ -124,8 +134,9 @@ Result<FrozenConnection> StackImpl::attach(const TcpSnapshot& snapshot, const Te
                      .retransmissions = snapshot.retransmissions,
                      .state_since = now_ - held - snapshot.time_in_state,
                      .last_heard = now_ - held - snapshot.idle,
-                     .ts_recent_at = now_ - held - snapshot.ts_recent_age,
-                     .rtt_start = now_ - held - snapshot.timed_for});
+                     .ts_recent_at = now_ - held - snapshot.ts_recent_age});
+  c.recovery_.restore(*pcb, phase_of(snapshot), snapshot.recovery_end, snapshot.recovery,
+                      snapshot.congestion, now_ - held);
   c.frozen_ = true;
   ++frozen_count_;
   c.arrived_ = true;

@@ -50,7 +50,8 @@ TcpConnection::TcpConnection(StackImpl& stack, tcp_pcb* pcb, const FourTuple& tu
       application_(stack.intern("")),
       tuple_(tuple),
       id_(tenure.connection),
-      epoch_(tenure.epoch) {
+      epoch_(tenure.epoch),
+      recovery_(stack.options_.congestion_control) {
   timer_.connection = this;
 }
 

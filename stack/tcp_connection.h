@@ -13,6 +13,7 @@
 #include "stack/lwip_headers.h"
 #include "stack/pcb_timers.h"
 #include "stack/receive_queue.h"
+#include "stack/recovery/loss_recovery.h"
 #include "stack/timestamp_clock.h"
 
 namespace migd {
@@ -134,6 +135,7 @@ class TcpConnection final : public Connection {
 
   ReceiveQueue received_;
   PcbTimers timers_;
+  LossRecovery recovery_;
   TimerNode timer_;
   TimestampClock ts_clock_;
   Instant opened_at_{};

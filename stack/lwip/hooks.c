@@ -114,3 +114,11 @@ uint16_t migd_lwip_announced_mss(const struct tcp_pcb *pcb) {
   const u32_t mss = migd_lwip.mtu > reserved ? migd_lwip.mtu - reserved : 0;
   return (uint16_t)LWIP_MAX(mss, (u32_t)TCP_MSS_MIN);
 }
+
+err_t tcp_output_segment(struct tcp_seg *seg, struct tcp_pcb *pcb, struct netif *netif);
+
+int migd_lwip_resend(struct tcp_pcb *pcb, struct tcp_seg *segment) {
+  if (segment->p->ref != 1 || tcp_output_segment(segment, pcb, route()) != ERR_OK) return 0;
+  tcp_clear_flags(pcb, TF_ACK_DELAY | TF_ACK_NOW);
+  return 1;
+}

@@ -12,6 +12,7 @@ extern "C" {
 struct ip_addr;
 struct pbuf;
 struct tcp_pcb;
+struct tcp_seg;
 
 struct migd_lwip {
   void* stack;             /* the StackImpl that is inside */
@@ -32,6 +33,16 @@ struct migd_lwip {
   /* Takes a copy of the segment, which begins with its TCP header. */
   void (*output)(const struct pbuf* segment, const struct ip_addr* source,
                  const struct ip_addr* destination, uint8_t hop_limit, uint8_t traffic_class);
+
+  /* ---- loss recovery (stack/recovery/loss_recovery.h) ---- */
+  void (*segment_sent)(struct tcp_pcb* pcb, struct tcp_seg* segment);
+  /* By the cumulative acknowledgment; the segment is freed next. */
+  void (*segment_acked)(struct tcp_pcb* pcb, const struct tcp_seg* segment);
+  /* An acceptable ACK was processed; SND.UNA has advanced by `acked`. */
+  void (*ack_received)(struct tcp_pcb* pcb, uint32_t acked, int duplicate);
+  /* Sends again what is lost; how far from SND.UNA on the congestion window reaches. */
+  uint32_t (*output_window)(struct tcp_pcb* pcb);
+
   /* Does not return. */
   void (*assertion_failed)(const char* message, const char* file, int line);
 };
@@ -47,6 +58,9 @@ uint16_t migd_lwip_window_field(struct tcp_pcb* pcb, int scaled);
 /* The MSS that a SYN/ACK announces: packets to us must fit the larger encapsulation as well. One
  * that is repeated says what the first one said, whichever node that came from. */
 uint16_t migd_lwip_announced_mss(const struct tcp_pcb* pcb);
+
+/* Sends a segment of the queue of the unacknowledged again, now. Not 0: it was sent. */
+int migd_lwip_resend(struct tcp_pcb* pcb, struct tcp_seg* segment);
 
 #ifdef __cplusplus
 }

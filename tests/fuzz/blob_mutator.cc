@@ -81,6 +81,35 @@ class FieldMutator {
       change(*number);
     }
   }
+  void change(std::optional<std::uint32_t>& number) {
+    if (!number) number.emplace();
+    change(*number);
+  }
+  void change(CongestionAlgorithm& algorithm) {
+    algorithm = static_cast<CongestionAlgorithm>(rng_.below(2));
+  }
+  void change(std::vector<SentRange>& ranges) {
+    if (ranges.empty()) ranges.push_back({.length = 1});
+    SentRange& range = ranges[rng_.below(ranges.size())];
+    switch (rng_.below(5)) {
+      case 0:
+        return change(range.length);
+      case 1:
+        return change(range.sacked);
+      case 2:
+        range.lost = !range.lost;
+        range.resent = range.retransmitted = range.lost && rng_.chance(0.5);
+        return;
+      case 3:
+        return change(range.sent_ago);
+      case 4: {  // in two
+        const std::uint32_t length = range.length / 2;
+        range.length -= length;
+        if (length > 0) ranges.insert(ranges.begin(), {.length = length});
+        return;
+      }
+    }
+  }
   void change(Duration& time) {
     const auto shift = rng_.below(62);
     time = rng_.chance(0.3) ? time + Duration(rng_.below(3) - 1)
@@ -136,6 +165,19 @@ class FieldMutator {
   SimRng& rng_;
 };
 
+void mend_sent(TcpSnapshot& s) {
+  if (s.state == TcpState::kSynReceived || s.state == TcpState::kTimeWait) s.sent.clear();
+  auto left = static_cast<std::uint32_t>(s.send_next - s.send_unacknowledged);
+  for (SentRange& range : s.sent) {
+    range.length = std::min(std::max(range.length, 1u), left);
+    left -= range.length;
+    range.sacked = range.sacked && s.sack && !range.lost;
+    range.sent_ago = std::clamp(range.sent_ago, Duration(0), Duration(24h));
+  }
+  std::erase_if(s.sent, [](const SentRange& range) { return range.length == 0; });
+  if (!s.sent.empty()) s.sent.back().length += left;
+}
+
 // The relations that every snapshot of that state keeps, from its state, its data and its window.
 void mend_sending(TcpSnapshot& s, SimRng& rng) {
   const bool closing = s.state >= TcpState::kFinWait1;
@@ -144,7 +186,6 @@ void mend_sending(TcpSnapshot& s, SimRng& rng) {
   const auto size = static_cast<std::uint32_t>(s.send_data.size());
   s.send_buffer_limit = std::clamp(s.send_buffer_limit, size + 1, limits::kSendBufferMax);
   if (s.send_in_flight > size) s.send_in_flight = static_cast<std::uint32_t>(rng.below(size + 1));
-  if (s.send_lost > s.send_in_flight) s.send_lost = s.send_in_flight;
   s.write_closed = closing;
   s.fin_sequence.reset();
   const bool fin_in_flight =
@@ -157,11 +198,14 @@ void mend_sending(TcpSnapshot& s, SimRng& rng) {
   s.send_scale %= 15;
   s.send_window = std::min(s.send_window, 0xffffu << s.send_scale);
   s.send_window_max = std::clamp(s.send_window_max, s.send_window, 0xffffu << s.send_scale);
-  if (s.timed) s.timed = s.send_unacknowledged + (s.timed->value() & 1);
-  if (s.timed && *s.timed >= s.send_next) s.timed.reset();
-  if (s.in_rto_recovery) s.recovery_end = s.send_next;
+  mend_sent(s);
+  if (s.in_rto_recovery) s.in_fast_recovery = false;
+  if (s.in_rto_recovery || s.in_fast_recovery) s.recovery_end = s.send_next;
+  if (!s.in_rto_recovery) s.recovery.frto_step = 0;
+  if (s.recovery.probe_end) s.recovery.probe_end = s.send_next;
+  if (s.send_next == s.send_unacknowledged) s.recovery.probe_end.reset();
   const bool waiting = size > 0 || (closing && !acknowledged);
-  if (!waiting || (s.send_lost != s.send_in_flight && s.send_in_flight > 1)) s.persist_backoff = 0;
+  if (!waiting || s.send_in_flight > 1) s.persist_backoff = 0;
   if (s.read_closed && !s.write_closed) s.read_closed = false;
 }
 
@@ -199,9 +243,22 @@ void mend_times(TcpSnapshot& s) {
   s.rto = std::clamp(s.rto, Duration(1ms), Duration(60s));
   s.ts_clock_part %= Duration(1ms);
   s.age = std::min(s.age, Duration(24h * 365));
-  for (Duration* time : {&s.time_in_state, &s.idle, &s.ts_recent_age, &s.timed_for})
+  for (Duration* time : {&s.time_in_state, &s.idle, &s.ts_recent_age})
     *time = std::min(*time, s.age);
   s.timer_waited = std::min(s.timer_waited, Duration(24h));
+  RecoveryState& r = s.recovery;
+  CongestionState& c = s.congestion;
+  for (Duration* time :
+       {&r.min_rtt, &r.min_rtt_previous, &c.round_rtt, &c.round_rtt_last, &c.slow_start_rtt})
+    *time = std::clamp(*time, Duration(0), Duration(100s));
+  for (Duration* time : {&r.rack_sent_ago, &r.rack_rtt, &r.min_rtt_age, &r.send_idle, &c.epoch_ago})
+    *time = std::clamp(*time, Duration(0), Duration(24h));
+  for (std::uint32_t* bytes : {&r.prr_delivered, &r.prr_sent, &r.prr_flight, &r.undo_unproven,
+                               &r.undo_cwnd, &r.undo_ssthresh, &c.epoch_cwnd, &c.cwnd_max,
+                               &c.cwnd_prior, &c.cwnd_reno, &c.undo_cwnd_max})
+    *bytes = std::min(*bytes, 1u << 30);
+  r.reordering_multiplier = std::max<std::uint8_t>(r.reordering_multiplier, 1);
+  r.frto_step %= 3;
   s.retransmissions %= 6;
   s.persist_probes %= 6;
   s.cwnd = std::clamp(s.cwnd, 1u, 1u << 30);

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "base/limits.h"
+#include "base/packet.h"
 #include "tests/support/sample_blob.h"
 #include "tests/support/snapshot_fields.h"
 #include "tests/support/snapshot_text.h"
@@ -57,14 +60,13 @@ TEST(Blob, EveryFieldOfTheSnapshotIsWrittenAndRead) {
 
 TEST(Blob, EveryTruncationIsRefused) {
   const Bytes bytes = encode_blob(sample_blob());
-  std::size_t history_at = 0;  // the last section may be missing: it is optional
-  {
-    ConnectionBlob without = sample_blob();
-    without.history = {};
-    history_at = encode_blob(without).size() - 6 - 4;
+  std::set<std::size_t> optional;  // where sections begin that may be missing; they are the last
+  for (std::size_t at = 8; at < bytes.size(); at += 6 + load_u32(&bytes[at + 2])) {
+    if ((bytes[at + 1] & 0x80) == 0) optional.insert(at);
   }
+  EXPECT_EQ(optional.size(), 3u);
   for (std::size_t size = 0; size < bytes.size(); ++size) {
-    if (size == history_at) continue;
+    if (optional.contains(size)) continue;
     EXPECT_FALSE(decode_blob(ByteView(bytes).first(size))) << "cut to " << size;
   }
 }
@@ -128,7 +130,7 @@ TEST(Blob, AnIdleConnectionFitsOneDatagram) {
   blob.tcp.unread.clear();
   blob.tcp.out_of_order.clear();
   blob.tcp.sack_blocks.clear();
-  EXPECT_LT(encode_blob(blob).size(), 700u);
+  EXPECT_LT(encode_blob(blob).size(), 900u);
 }
 
 TEST(MoveHistory, KeepsTheLatestAndCountsTheOthers) {

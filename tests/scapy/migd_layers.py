@@ -402,7 +402,7 @@ class MigdBlobTcp(Packet):
         XIntField("send_unacknowledged", 0), XIntField("send_next", 0),
         IntField("send_window", 0), IntField("send_window_max", 0),
         XIntField("send_wl1", 0), XIntField("send_wl2", 0), ByteField("send_scale", 0),
-        IntField("send_in_flight", 0), IntField("send_lost", 0),
+        IntField("send_in_flight", 0),
         ByteField("fin_set", 0), XIntField("fin_sequence", 0), IntField("send_buffer_limit", 0),
         XIntField("receive_next", 0), XIntField("announced_right_edge", 0),
         ByteField("receive_scale", 0), IntField("receive_window_limit", 0),
@@ -412,8 +412,7 @@ class MigdBlobTcp(Packet):
         ByteField("sack", 0), XIntField("ts_recent", 0), XIntField("ts_last_ack_sent", 0),
         LongField("ts_recent_age", 0), IntField("ts_clock", 0), LongField("ts_clock_part", 0),
         ByteField("rtt_known", 0), LongField("srtt", 0), LongField("rttvar", 0),
-        LongField("rto", 0), ByteField("timed_set", 0), XIntField("timed", 0),
-        LongField("timed_for", 0), LongField("timer_waited", 0), ByteField("retransmissions", 0),
+        LongField("rto", 0), LongField("timer_waited", 0), ByteField("retransmissions", 0),
         ByteField("duplicate_acks", 0), IntField("cwnd", 0), IntField("ssthresh", 0),
         IntField("cwnd_bytes_acked", 0), ByteField("in_fast_recovery", 0),
         ByteField("in_rto_recovery", 0), XIntField("recovery_end", 0),
@@ -426,6 +425,45 @@ class MigdBlobTcp(Packet):
         LongField("bytes_in", 0), LongField("bytes_out", 0), LongField("age", 0),
         IntField("retransmitted_segments", 0),
     ]
+
+
+class MigdBlobRecovery(Packet):
+    """Loss recovery, then congestion control. Times in nanoseconds."""
+    name = "migd blob: recovery"
+    fields_desc = [
+        ByteField("rack_known", 0), LongField("rack_sent_ago", 0), XIntField("rack_end", 0),
+        LongField("rack_rtt", 0), XIntField("rack_highest", 0), ByteField("reordering_seen", 0),
+        ByteField("reordering_multiplier", 1), ByteField("reordering_persist", 0),
+        ByteField("reordering_round_set", 0), XIntField("reordering_round", 0),
+        LongField("min_rtt", 0), LongField("min_rtt_previous", 0), LongField("min_rtt_age", 0),
+        IntField("prr_delivered", 0), IntField("prr_sent", 0), IntField("prr_flight", 1),
+        ByteField("probe_end_set", 0), XIntField("probe_end", 0), ByteField("probe_repeated", 0),
+        ByteField("frto_step", 0), ByteField("undo_possible", 0), XIntField("undo_proven", 0),
+        XIntField("undo_end", 0), IntField("undo_unproven", 0), IntField("undo_cwnd", 0),
+        IntField("undo_ssthresh", 0), ByteField("undo_timestamp_set", 0),
+        XIntField("undo_timestamp", 0), XIntField("limited_until", 0), LongField("send_idle", 0),
+        ByteField("algorithm", 1), ByteField("epoch_known", 0),
+        LongField("epoch_ago", 0), ByteField("after_time_out", 0), IntField("epoch_cwnd", 0),
+        IntField("cwnd_max", 0), IntField("cwnd_prior", 0), IntField("cwnd_reno", 0),
+        IntField("undo_cwnd_max", 0), ByteField("slow_start_rounds", 0),
+        ByteField("round_end_set", 0), XIntField("round_end", 0), LongField("round_rtt", 0),
+        LongField("round_rtt_last", 0), LongField("slow_start_rtt", 0),
+        ByteField("round_samples", 0),
+    ]
+
+
+class MigdBlobSentRange(Packet):
+    """`marks`: 1 acknowledged selectively, 2 lost, 4 sent again since, 8 sent more than once."""
+    name = "migd blob: range in flight"
+    fields_desc = [IntField("length", 0), ByteField("marks", 0), LongField("sent_ago", 0)]
+
+    def extract_padding(self, payload):
+        return b"", payload
+
+
+class MigdBlobSent(Packet):
+    name = "migd blob: ranges in flight"
+    fields_desc = [PacketListField("ranges", [], MigdBlobSentRange)]
 
 
 class MigdBlobRange(Packet):
@@ -514,7 +552,8 @@ class MigdBlobSection(Packet):
 
 for _number, _layer in {1: MigdBlobIdentity, 2: MigdBlobTuple, 3: MigdBlobTcp, 6: MigdBlobRanges,
                         7: MigdBlobSackBlocks, 9: MigdBlobMoves, 10: MigdBlobForwarded,
-                        11: MigdBlobSuspendedStates}.items():
+                        11: MigdBlobSuspendedStates, 12: MigdBlobRecovery,
+                        13: MigdBlobSent}.items():
     bind_layers(MigdBlobSection, _layer, type=_number)
 
 
@@ -525,7 +564,7 @@ class MigdBlob(Packet):
 
 
 def blob(identity, four_tuple, tcp, *, data=b"", unread=b"", ranges=(), sack=(), state=b"",
-         older=0, moves=(), forwarded=None, suspended=()):
+         older=0, moves=(), forwarded=None, suspended=(), recovery=None, sent=()):
     """A blob with every section that it has, in the order in which they are written."""
     values = [MigdBlobSection() / identity, MigdBlobSection() / four_tuple,
               MigdBlobSection() / tcp, MigdBlobSection(type=4) / data,
@@ -535,5 +574,7 @@ def blob(identity, four_tuple, tcp, *, data=b"", unread=b"", ranges=(), sack=(),
               MigdBlobSection(type=8) / state,
               MigdBlobSection() / forwarded if forwarded else MigdBlobSection(type=10),
               MigdBlobSection() / MigdBlobSuspendedStates(states=list(suspended)),
+              MigdBlobSection(flags=0) / (recovery or MigdBlobRecovery()),
+              MigdBlobSection(flags=0) / MigdBlobSent(ranges=list(sent)),
               MigdBlobSection(flags=0) / MigdBlobMoves(older=older, moves=list(moves))]
     return MigdBlob(sections=values)

@@ -3,6 +3,8 @@
 namespace migd::test {
 namespace {
 
+constexpr std::uint32_t kPayload = 1448;  // of a segment with a timestamp
+
 // The peer forgets what it was sent: on the wire it was lost.
 void lose(TestBed& bed, std::size_t keep) {
   bed.peer.received.resize(keep);
@@ -110,6 +112,43 @@ std::vector<Situation> make() {
     for (int i = 0; i < 4; ++i)
       bed.give(bed.peer.ack());  // the third duplicate tells of a loss
     lose(bed, 1000);             // and what is sent again is lost too
+  });
+  add("Sacked", [](TestBed& bed) {
+    bed.connect();
+    bed.write(ramp(50000));
+    lose(bed, 0);
+    bed.run_for(5ms);
+    const SeqNum begin = bed.peer.first_byte;
+    bed.give(bed.peer.ack({.sack = {{begin + 2 * kPayload, begin + 6 * kPayload}}}));
+    bed.run_for(1ms);
+    lose(bed, 0);
+  });
+  add("TailProbed", [](TestBed& bed) {
+    bed.connect();
+    bed.write(ramp(9000));
+    lose(bed, 0);
+    bed.run_for(50ms);
+  });
+  add("FirstAckAfterATimeOut", [](TestBed& bed) {  // F-RTO sends something new
+    bed.connect();
+    bed.write(ramp(50000));
+    lose(bed, 0);
+    bed.run_for(500ms);
+    bed.give(bed.peer.ack());
+  });
+  add("AfterRecovery", [](TestBed& bed) {
+    bed.connect();
+    bed.write(ramp(20000));
+    lose(bed, 1000);
+    for (int i = 0; i < 4; ++i)
+      bed.give(bed.peer.ack());
+    for (int i = 0; i < 30; ++i) {
+      bed.run_for(10ms);
+      bed.give(bed.peer.ack());
+    }
+    bed.write(ramp(100000));
+    bed.give(bed.peer.ack());
+    bed.run_for(10ms);
   });
   add("ZeroWindow", [](TestBed& bed) { close_window(bed); });
   add("ZeroWindowProbed", [](TestBed& bed) {

@@ -111,7 +111,8 @@ class Forgery {
         s.cwnd = 1 + any() % 3000;
         break;
       case 9:
-        s.send_lost = static_cast<std::uint32_t>(any() % (std::uint64_t{s.send_in_flight} + 1));
+        s.sent.assign(2, {.length = s.send_in_flight / 2, .lost = rng_.chance(0.5)});
+        s.sent[1].length = s.send_in_flight - s.sent[0].length;
         break;
       case 10:
         s.send_data.resize(s.send_data.size() + any() % 3000);

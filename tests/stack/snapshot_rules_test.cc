@@ -69,7 +69,6 @@ std::vector<Break> breaks() {
                [](TcpSnapshot& s) {
                  s.send_in_flight = static_cast<std::uint32_t>(s.send_data.size()) + 1;
                }),
-      breaking("lost is part", [](TcpSnapshot& s) { s.send_lost = s.send_in_flight + 1; }),
       breaking("send buffer is within",
                [](TcpSnapshot& s) { s.send_buffer_limit = limits::kSendBufferMax + 1; }),
       breaking("FIN is queued in the states",
@@ -222,10 +221,6 @@ std::vector<Break> breaks() {
                }),
       breaking("round trip", [](TcpSnapshot& s) { s.srtt = -1ns; }),
       breaking("round trip", [](TcpSnapshot& s) { s.rttvar = 1h; }),
-      breaking("timed of what is in flight", [](TcpSnapshot& s) { s.timed = s.send_next; }),
-      breaking("timed of what is in flight",
-               [](TcpSnapshot& s) { s.timed = s.send_unacknowledged - 1; }),
-      breaking("timing of a round trip", [](TcpSnapshot& s) { s.timed_for = -1ns; }),
       breaking("time-out is between", [](TcpSnapshot& s) { s.rto = 0ns; }),
       breaking("time-out is between", [](TcpSnapshot& s) { s.rto = 61s; }),
       breaking("timer began", [](TcpSnapshot& s) { s.timer_waited = -1ns; }),
@@ -240,6 +235,55 @@ std::vector<Break> breaks() {
                  s.in_fast_recovery = false;
                  s.recovery_end = s.send_next + 1;
                }),
+      breaking("one kind of recovery",
+               [](TcpSnapshot& s) { s.in_rto_recovery = s.in_fast_recovery = true; }),
+      breaking("range in flight is not empty",
+               [](TcpSnapshot& s) { s.sent.insert(s.sent.begin(), SentRange{}); }),
+      breaking(
+          "is not lost",
+          [](TcpSnapshot& s) { s.sent.push_back({.length = 1, .sacked = true, .lost = true}); }),
+      breaking("is not lost",
+               [](TcpSnapshot& s) {
+                 if (s.sack) return false;
+                 s.sent.push_back({.length = 1, .sacked = true});
+                 return true;
+               }),
+      breaking("sent again was lost",
+               [](TcpSnapshot& s) { s.sent.push_back({.length = 1, .resent = true}); }),
+      breaking("in flight was sent in the past",
+               [](TcpSnapshot& s) { s.sent.push_back({.length = 1, .sent_ago = -1ns}); }),
+      breaking("ranges in flight",
+               [](TcpSnapshot& s) {
+                 s.sent.push_back({.length = 1u + static_cast<std::uint32_t>(
+                                                      s.send_next - s.send_unacknowledged)});
+               }),
+      breaking("more ranges in flight",
+               [](TcpSnapshot& s) { s.sent.assign(kSentRangesMax + 1, {.length = 1}); }),
+      breaking("times of loss recovery", [](TcpSnapshot& s) { s.recovery.rack_rtt = -1ns; }),
+      breaking("times of loss recovery", [](TcpSnapshot& s) { s.recovery.rack_sent_ago = -1ns; }),
+      breaking("times of loss recovery", [](TcpSnapshot& s) { s.recovery.min_rtt_age = -1ns; }),
+      breaking("times of loss recovery",
+               [](TcpSnapshot& s) { s.recovery.send_idle = Duration::max(); }),
+      breaking("times of loss recovery", [](TcpSnapshot& s) { s.congestion.epoch_ago = -1ns; }),
+      breaking("least round trips", [](TcpSnapshot& s) { s.recovery.min_rtt = -1ns; }),
+      breaking("least round trips", [](TcpSnapshot& s) { s.recovery.min_rtt_previous = 1h; }),
+      breaking("least round trips", [](TcpSnapshot& s) { s.congestion.round_rtt = 1h; }),
+      breaking("least round trips", [](TcpSnapshot& s) { s.congestion.round_rtt_last = -1ns; }),
+      breaking("least round trips", [](TcpSnapshot& s) { s.congestion.slow_start_rtt = -1ns; }),
+      breaking("reordering window", [](TcpSnapshot& s) { s.recovery.reordering_multiplier = 0; }),
+      breaking("F-RTO", [](TcpSnapshot& s) { s.recovery.frto_step = 3; }),
+      breaking("probe ends within", [](TcpSnapshot& s) { s.recovery.probe_end = s.send_next + 1; }),
+      breaking("windows to go back", [](TcpSnapshot& s) { s.recovery.undo_cwnd = ~0u; }),
+      breaking("windows to go back", [](TcpSnapshot& s) { s.recovery.undo_ssthresh = ~0u; }),
+      breaking("reduction's sums", [](TcpSnapshot& s) { s.recovery.prr_sent = ~0u; }),
+      breaking("reduction's sums", [](TcpSnapshot& s) { s.recovery.prr_delivered = ~0u; }),
+      breaking("reduction's sums", [](TcpSnapshot& s) { s.recovery.prr_flight = ~0u; }),
+      breaking("reduction's sums", [](TcpSnapshot& s) { s.recovery.undo_unproven = ~0u; }),
+      breaking("windows of the curve", [](TcpSnapshot& s) { s.congestion.epoch_cwnd = ~0u; }),
+      breaking("windows of the curve", [](TcpSnapshot& s) { s.congestion.cwnd_max = ~0u; }),
+      breaking("windows of the curve", [](TcpSnapshot& s) { s.congestion.cwnd_prior = ~0u; }),
+      breaking("windows of the curve", [](TcpSnapshot& s) { s.congestion.cwnd_reno = ~0u; }),
+      breaking("windows of the curve", [](TcpSnapshot& s) { s.congestion.undo_cwnd_max = ~0u; }),
       breaking("probed only",
                [](TcpSnapshot& s) {
                  if (waiting(s) || s.fin_sequence) return false;
@@ -248,7 +292,7 @@ std::vector<Break> breaks() {
                }),
       breaking("probed only while nothing is in flight",
                [](TcpSnapshot& s) {
-                 if (s.send_in_flight < 2 || s.send_lost == s.send_in_flight) return false;
+                 if (s.send_in_flight < 2) return false;
                  s.persist_backoff = 1;
                  return true;
                }),

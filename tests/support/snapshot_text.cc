@@ -32,6 +32,12 @@ std::string text(SeqNum number) {
 std::string text(const std::optional<SeqNum>& number) {
   return number ? text(*number) : "none";
 }
+std::string text(const std::optional<std::uint32_t>& number) {
+  return number ? std::to_string(*number) : "none";
+}
+std::string text(CongestionAlgorithm algorithm) {
+  return algorithm == CongestionAlgorithm::kCubic ? "cubic" : "reno";
+}
 std::string text(Duration time) {
   return fmt::format("{} ns", time.count());
 }
@@ -45,6 +51,15 @@ std::string text(const std::vector<TcpSnapshot::SackBlock>& blocks) {
   std::string out;
   for (const auto& [left, right] : blocks)
     out += fmt::format("[{} {}]", left.value(), right.value());
+  return out;
+}
+
+std::string text(const std::vector<SentRange>& ranges) {
+  std::string out;
+  for (const SentRange& r : ranges) {
+    out += fmt::format("[{} {}{}{}{} {}]", r.length, r.sacked ? "S" : "", r.lost ? "L" : "",
+                       r.resent ? "A" : "", r.retransmitted ? "R" : "", text(r.sent_ago));
+  }
   return out;
 }
 
@@ -83,9 +98,40 @@ bool change(std::optional<SeqNum>& number, std::size_t way) {
   }
   return change(*number, way);
 }
+bool change(std::optional<std::uint32_t>& number, std::size_t way) {
+  number = number.value_or(0) + 5;
+  return way == 0;
+}
+bool change(CongestionAlgorithm& algorithm, std::size_t way) {
+  algorithm = algorithm == CongestionAlgorithm::kCubic ? CongestionAlgorithm::kReno
+                                                       : CongestionAlgorithm::kCubic;
+  return way == 0;
+}
 bool change(Duration& time, std::size_t way) {
   time += way == 0 ? Duration(1us) : way == 1 ? Duration(-1us) : Duration(1ms);
   return way < 3;
+}
+bool change(std::vector<SentRange>& ranges, std::size_t way) {
+  if (ranges.empty()) {
+    ranges.push_back({.length = 5});
+    return way == 0;
+  }
+  switch (way) {
+    case 0:
+      return change(ranges.back().sent_ago, 0);
+    case 1:
+      return change(ranges.back().lost, 0);
+    case 2:
+      return change(ranges.back().length, 0);
+    case 3:
+      return change(ranges.back().sacked, 0);
+    case 4:
+      return change(ranges.back().retransmitted, 0);
+    case 5:
+      ranges.clear();
+      return true;
+  }
+  return false;
 }
 bool change(Bytes& bytes, std::size_t way) {
   if (way == 0 || bytes.empty()) {
