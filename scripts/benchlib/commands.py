@@ -8,7 +8,7 @@ import sys
 
 from demolib.cluster import ROOT, Failure
 
-from . import migration, rows
+from . import loss, migration, rows
 
 DESCRIPTION = """\
 Measures migd on this machine, each row side by side with what it is compared with, in the same run,
@@ -16,7 +16,8 @@ in turns. A figure is the median of at least five runs, with the least and the g
 compared by its latency runs on one processor. Nothing else should run on the machine meanwhile.
 
 Each row has: table, row, unit, ours, min, max, runs, against, opponent, opponent_min, opponent_max,
-ratio (ours to the opponent's), target, target_of ("ours" or "ratio", at most), met, note, error.
+ratio (ours to the opponent's), target, target_of ("ours" or "ratio"), at_least (else at most),
+met, note, error.
 `met` is null where there is no target. A row whose measurement fails, or whose opponent is missing,
 has an error and is not met.
 
@@ -24,7 +25,7 @@ Exit code: 0 when every row was measured, whether or not it met its target; 1 wh
 docs/performance.md holds the tables of a quiet machine, and says what limits them.
 """
 
-TABLES = {"migration": migration.GROUPS}
+TABLES = {"migration": migration.GROUPS, "loss": loss.GROUPS}
 
 
 def main(arguments):

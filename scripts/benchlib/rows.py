@@ -10,7 +10,8 @@ class Row:
     values: list = dataclasses.field(default_factory=list)           # ours, one for each run
     against: str = None                                              # who the opponent is
     opponent_values: list = dataclasses.field(default_factory=list)
-    target: float = None                                             # at most
+    target: float = None                                             # at most, or
+    at_least: bool = False
     target_of: str = "ours"                                          # or "ratio"
     note: str = ""
     error: str = None
@@ -41,7 +42,8 @@ class Row:
         if self.target is None:
             return None
         value = self.ratio if self.target_of == "ratio" else self.ours
-        return value is not None and value <= self.target
+        return value is not None and (value >= self.target if self.at_least
+                                      else value <= self.target)
 
     def to_json(self):
         return {"table": self.table, "row": self.row, "unit": self.unit,
@@ -51,6 +53,7 @@ class Row:
                 "opponent_min": _short(min(self.opponent_values, default=None)),
                 "opponent_max": _short(max(self.opponent_values, default=None)),
                 "ratio": _short(self.ratio), "target": self.target, "target_of": self.target_of,
+                "at_least": self.at_least,
                 "met": self.met, "note": self.note, "error": self.error}
 
 
@@ -71,7 +74,8 @@ def text(rows):
             line += "" if row["ratio"] is None else f"; ratio {row['ratio']}"
         if row["target"] is not None:
             of = "ratio " if row["target_of"] == "ratio" else ""
-            line += f"; target: {of}at most {row['target']}: {'met' if row['met'] else 'NOT MET'}"
+            bound = "at least" if row["at_least"] else "at most"
+            line += f"; target: {of}{bound} {row['target']}: {'met' if row['met'] else 'NOT MET'}"
         lines.append(line + (f"\n{'':16} {row['note']}" if row["note"] else ""))
     return "\n".join(lines)
 
