@@ -28,7 +28,7 @@
 //   PROMISE         tenure(20) reason(text)           empty: the target will take it
 //   TRACE           query(8) connection(16)
 //   TRACED          query(8) found(1) tenure(20) four-tuple   + history (migrator/blob.h)
-//   MOVED           tenure(20) owner(2) four-tuple    where its stragglers end, to who passes them on
+//   MOVED           tenure(20) owner(2) four-tuple    where what we pass on ends
 // clang-format on
 //
 // tenure: connection id (16), epoch (4). text: length (1), bytes. four-tuple: base/address.h.

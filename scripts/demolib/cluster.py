@@ -20,10 +20,11 @@ class Failure(Exception):
 
 
 class Cluster:
-    def __init__(self, name, hosts, serve=None, link=None, user=False, forwarders=1):
+    def __init__(self, name, hosts, serve=None, link=None, user=False, forwarders=1, mtus=()):
         self.name = name
         arguments = ["up", "--name", name, "--hosts", str(hosts),
                      "--forwarders", str(forwarders)]
+        arguments += [f"--mtu={mtu}" for mtu in mtus]
         arguments += ["--serve", serve] if serve else []
         arguments += ["--link", link] if link else []
         arguments += ["--user"] if user else []

@@ -72,6 +72,8 @@ def _parser():
                     help="in a user namespace, as always for an ordinary user, also for root")
     up.add_argument("--serve", metavar="DIR", help="the folder that the file server serves")
 
+    up.add_argument("--mtu", action="append", default=[], metavar="NODE=BYTES",
+                    help="the MTU of a node's device (default: 1500)")
     up.add_argument("--trace-dir", metavar="DIR", help="have each daemon write DIR/<node>.pcap")
 
     inside = add("exec", _exec, "run a command in a namespace: client, router, f1.., k1.., h1..")
@@ -112,7 +114,7 @@ def _program():
 def _up(options):
     try:
         wanted = plan.make(options.name, options.link or "auto", options.hosts,
-                           options.forwarders, options.classifiers)
+                           options.forwarders, options.classifiers, options.mtu)
     except ValueError as error:
         print(f"lab: {error}", file=sys.stderr)
         return _EXIT_USAGE

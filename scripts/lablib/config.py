@@ -1,5 +1,5 @@
 """The configuration file of each node. Nothing here has side effects."""
-from .plan import CHANNEL_PORT, DEVICE, DEVICE_PEER, MTU, VIP4, VIP6, VIP_PORT
+from .plan import CHANNEL_PORT, DEVICE, DEVICE_PEER, VIP4, VIP6, VIP_PORT
 
 
 _SIMPLE_SERVICES = {"echo": 7, "discard": 9, "source": 19}  # application -> its well-known port
@@ -37,7 +37,7 @@ def _own(plan, node, trace):
     link = {"kind": plan.link, "name": DEVICE}
     if plan.link == "packet":
         link["device"] = DEVICE_PEER
-    link["mtu"] = MTU
+    link["mtu"] = node.mtu
     if trace is not None:
         link["pcap"] = f"{trace}/{node.name}.pcap"
     return "\n".join([

@@ -34,6 +34,7 @@ class Node:
     name: str
     id: int
     roles: tuple
+    mtu: int = MTU  # of its device; that of its link to the router is always MTU
 
     @property
     def link4(self):
@@ -78,11 +79,13 @@ class Plan:
 
     @staticmethod
     def from_json(value):
-        nodes = [Node(node["name"], node["id"], tuple(node["roles"])) for node in value["nodes"]]
+        nodes = [Node(node["name"], node["id"], tuple(node["roles"]), node["mtu"])
+                 for node in value["nodes"]]
         return Plan(value["name"], value["link"], nodes)
 
 
-def make(name, link, hosts, forwarders, classifiers):
+def make(name, link, hosts, forwarders, classifiers, mtus=()):
+    """`mtus`: NODE=BYTES, for those whose device has another MTU."""
     counts = {"f": forwarders, "h": hosts, "k": classifiers}
     nodes = []
     for letter, count in counts.items():
@@ -97,4 +100,13 @@ def make(name, link, hosts, forwarders, classifiers):
             if "forwarder" in roles and classifiers == 0:
                 roles = (*roles, "classifier")
             nodes.append(Node(f"{letter}{index + 1}", first_id + index, roles))
-    return Plan(name, link, nodes)
+    return Plan(name, link, _with_mtus(nodes, mtus))
+
+
+def _with_mtus(nodes, mtus):
+    wanted = dict(item.partition("=")[::2] for item in mtus)
+    for name, size in wanted.items():
+        if (name not in [node.name for node in nodes] or not size.isdigit()
+                or not 1280 <= int(size) <= MTU):
+            raise ValueError(f"--mtu {name}={size}: expected NODE=BYTES, 1280 to {MTU} bytes")
+    return [dataclasses.replace(node, mtu=int(wanted.get(node.name, MTU))) for node in nodes]

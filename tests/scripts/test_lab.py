@@ -227,7 +227,9 @@ def test_configuration_of_a_node(user_lab, tmp_path):
 
 @pytest.mark.parametrize("arguments, code, message", [
     (["up", "--hosts", "0"], 2, "lab: --hosts 0: expected 1 to 30"),
-    (["up", "--forwarders", "99"], 2, "lab: --forwarders 99: expected 1 to 10"),
+    (["up", "--forwarders", "99"], 2, "lab: --forwarders 99: expected 0 to 10"),
+    (["up", "--mtu", "h9=1400"], 2, "lab: --mtu h9=1400: expected NODE=BYTES, 1280 to 1500 bytes"),
+    (["up", "--mtu", "h1=9000"], 2, "lab: --mtu h1=9000: expected NODE=BYTES, 1280 to 1500 bytes"),
     (["up", "--name", "../x"], 1, "lab: --name ../x: expected letters, digits, and any of _ . -"),
     (["up", "--serve", "/no/such"], 1, "lab: --serve /no/such: no such folder"),
     (["up", "--trace-dir", "/no/such"], 1, "lab: --trace-dir /no/such: no such folder"),
