@@ -1,6 +1,6 @@
 // HoldQueue: packets of one flow that must wait, in the order in which they came. Bounded by the
-// window that was advertised: payload beyond it is not ours to keep, and the buffers behind many
-// tiny packets are charged as what they cost.
+// window that was advertised: what exceeds it is not ours to keep. The buffers behind tiny packets
+// and short trains are charged as what they cost, up to what the largest of windows would need.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/frame.h"
+#include "base/limits.h"
 
 namespace migd {
 
@@ -18,8 +19,7 @@ class HoldQueue {
 
   // False when the packet is over the bound; it stays with the caller.
   bool push(Frame& frame) {
-    if (held_bytes_ + frame.size() > std::size_t{window_bytes_} + kHeaderAllowance ||
-        charge_ + frame.charge() > 2 * std::size_t{window_bytes_} + kChargeAllowance) {
+    if (held_bytes_ + frame.size() > bytes_max() || charge_ + frame.charge() > kChargeMax) {
       return false;
     }
     held_bytes_ += frame.size();
@@ -39,8 +39,10 @@ class HoldQueue {
   std::size_t charge() const { return charge_; }
 
  private:
-  static constexpr std::size_t kHeaderAllowance = 64u << 10;  // headers, pure ACKs, probes
-  static constexpr std::size_t kChargeAllowance = 512u << 10;
+  static constexpr std::size_t kChargeMax =
+      2 * std::size_t{limits::kWindowMax} + (512u << 10);  // of one flow
+  // The window, and as much as headers, pure ACKs, probes and retransmissions may add to it.
+  std::size_t bytes_max() const { return std::size_t{window_bytes_} * 3 / 2 + (64u << 10); }
 
   std::uint32_t window_bytes_;
   std::size_t held_bytes_ = 0;

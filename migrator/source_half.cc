@@ -242,7 +242,7 @@ void SourceHalf::withdraw(Outgoing& m, const Reason& reason) {
 void SourceHalf::freeze(Outgoing& m, Connection& connection, Instant now) {
   if (const Result<void> way = choose_way(m); !way) return withdraw(m, way.error().text);
   m.frozen.emplace(env_.shim.freeze(connection, now));
-  env_.driver.hold_at_source(m.tuple, limits::kWindowMax);
+  env_.driver.hold_at_source(m.tuple, connection.receive_window());
   reach(m, Stage::kFrozen, now);
   if (const Result<void> sent = send_state(m, now); !sent) {
     return roll_back(m, sent.error().text, MigrationOutcome::kRefused, now);

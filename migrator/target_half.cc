@@ -196,7 +196,7 @@ void TargetHalf::attach(Incoming& incoming, FrozenConnection frozen, Instant now
   incoming.attached_at = now;
   const bool awaiting_barrier = head.forwarder != NodeId{} && !incoming.barrier_passed;
   env_.driver.hold_at_target(head.tuple, head.source == head.forwarder ? NodeId{} : head.source,
-                             limits::kWindowMax, awaiting_barrier);
+                             incoming.frozen->connection().receive_window(), awaiting_barrier);
   env_.driver.adopt_orphans(now);
   env_.bus.post(MigrationStageReached{head.tenure, Stage::kAttached, {}});
   if (head.granted) {

@@ -126,6 +126,8 @@ class Connection {
   virtual ByteView peek_front() const = 0;
   virtual void consume(std::size_t n) = 0;  // opens the window again
   virtual bool peer_closed() const = 0;     // FIN received
+  // The most unconsumed bytes that the peer may have us hold: no window was ever announced larger.
+  virtual std::uint32_t receive_window() const = 0;
   // For a handler that has read much and leaves the rest for later: on_readable comes again, after
   // the peer was told of the room that there is now.
   virtual void read_later() = 0;

@@ -79,6 +79,7 @@ class TcpConnection final : public Connection {
   ByteView peek_front() const override { return reading_paused_ ? ByteView() : received_.front(); }
   void consume(std::size_t n) override;
   bool peer_closed() const override { return peer_closed_ && !reading_paused_; }
+  std::uint32_t receive_window() const override { return receive_window_limit_; }
   void read_later() override;
   void pause_reading(bool paused) override;
 

@@ -133,6 +133,7 @@ class FakeConnection : public Connection {
       n -= step;
     }
   }
+  std::uint32_t receive_window() const override { return 1u << 20; }
   bool peer_closed() const override {
     check_usable();
     return carried_.peer_closed;
