@@ -241,7 +241,7 @@ void Migrator::on_undeliverable(NodeId via, NodeId /*to*/, std::uint8_t kind, By
 void Migrator::install_mapping(const wire::State& head, Instant now) {
   bus_.post(MappingRequest{head.tuple, head.tenure, head.target, head.flow});
   // Down the old way, behind the last packet that took it.
-  env_->send(head.source, wire::Barrier{head.tenure, options_.self}, now);
+  env_->send(head.source, wire::Barrier{head.tenure, options_.self, options_.boot}, now);
 }
 
 void Migrator::handle(NodeId origin, const wire::Message& message, ByteView body, Instant now) {
@@ -260,7 +260,8 @@ void Migrator::handle(NodeId origin, const wire::Message& message, ByteView body
       self.source_->on_superseded(m.tenure.connection, m.tenure.epoch, now);
       self.target_->on_state(m, body, now);
       if (m.forwarder == self.options_.self && self.options_.is_forwarder) {
-        self.env_->send(m.source, wire::Barrier{m.tenure, self.options_.self}, now);
+        self.env_->send(m.source, wire::Barrier{m.tenure, self.options_.self, self.options_.boot},
+                        now);
       }
     }
     void operator()(const wire::Prepare& m) const { self.target_->on_prepare(m, origin, now); }

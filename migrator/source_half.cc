@@ -323,7 +323,7 @@ Result<void> SourceHalf::send_state(Outgoing& m, Instant now) {
   if (m.forwarder == env_.options.self) {
     // We are the forwarder: from here on packets go to the target, and none is on an older way.
     env_.bus.post(MappingRequest{m.tuple, m.tenure, target, m.flow});
-    m.barrier_passed = true;
+    m.barrier = wire::Barrier{m.tenure, m.forwarder, env_.options.boot};
     reach(m, Stage::kMapped, now);
   }
   return {};
@@ -352,9 +352,7 @@ void SourceHalf::grant(Outgoing& m, Instant now) {
   // it has left with STATE.
   env_.driver.pass_on(m.tuple, {m.tenure, m.request.target, m.own_flow}, now);
   m.stage = Stage::kGranted;
-  if (m.barrier_passed) {
-    env_.send(m.request.target, wire::Barrier{m.tenure, m.forwarder}, now);
-  }
+  if (m.barrier) env_.send(m.request.target, *m.barrier, now);
   if (!m.rides) env_.send(m.request.target, wire::Grant{m.tenure, frozen_for(m, now)}, now);
   reach(m, Stage::kGranted, now);
   wheel_.arm(m, now + kGrantedPatience);
@@ -363,8 +361,8 @@ void SourceHalf::grant(Outgoing& m, Instant now) {
 bool SourceHalf::on_barrier(const wire::Barrier& message, Instant now) {
   Outgoing* m = find(message.tenure);
   if (m == nullptr || m->stage < Stage::kSent) return false;
-  if (m->barrier_passed) return true;
-  m->barrier_passed = true;
+  if (m->barrier) return true;
+  m->barrier = message;
   if (m->stage != Stage::kReleased) reach(*m, Stage::kMapped, now);
   if (m->stage != Stage::kSent) env_.send(m->request.target, message, now);
   return true;

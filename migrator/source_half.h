@@ -90,7 +90,7 @@ class SourceHalf {
     bool rides = false;      // GRANT with STATE
     bool forwarded = false;  // no application has it
     std::optional<FrozenConnection> frozen;
-    bool barrier_passed = false;
+    std::optional<wire::Barrier> barrier;  // that has come down the old way
     std::uint32_t blob_bytes = 0;
     Instant started, give_up;
     std::array<std::optional<Duration>, kStageCount> stage_at{};

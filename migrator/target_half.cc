@@ -275,7 +275,7 @@ void TargetHalf::on_barrier(const wire::Barrier& message, NodeId from, Instant n
   Incoming& incoming = expect(message.tenure, from, now);  // it may overtake its STATE
   if (from != incoming.head.source) return;
   incoming.barrier_passed = true;
-  incoming.mapped_by = env_.channel.peer_boot(message.forwarder);
+  incoming.mapped_by = message.boot;
   if (incoming.verdict == Verdict::kAttached || incoming.verdict == Verdict::kActivated) {
     env_.driver.on_barrier(incoming.head.tuple, now);
   }

@@ -92,6 +92,7 @@ struct Writer {
   void operator()(const Barrier& m) const {
     write(out, m.tenure);
     write(out, m.forwarder);
+    out.u64(m.boot.value);
   }
   void operator()(const Map& m) const {
     write(out, m.tenure);
@@ -211,6 +212,7 @@ bool read(BoundedReader& in, Abort& m) {
 bool read(BoundedReader& in, Barrier& m) {
   read(in, m.tenure);
   read(in, m.forwarder);
+  m.boot.value = in.u64();
   return true;
 }
 bool read(BoundedReader& in, Map& m) {

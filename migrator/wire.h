@@ -103,6 +103,7 @@ struct Abort {
 struct Barrier {
   Tenure tenure;
   NodeId forwarder;
+  Boot boot;  // of the forwarder: what it has mapped dies with it
 };
 struct Map {
   Tenure tenure;

@@ -292,7 +292,7 @@ class MigdAbort(Packet):
 
 class MigdBarrier(Packet):
     name = "migd BARRIER"
-    fields_desc = [*_tenure(), ShortField("forwarder", 0)]
+    fields_desc = [*_tenure(), ShortField("forwarder", 0), LongField("forwarder_boot", 0)]
 
 
 class MigdMap(Packet):

@@ -79,7 +79,8 @@ std::vector<Duration> grant_after_abort(SimMachine& from, ChannelMessage& messag
 std::vector<Duration> barrier_ignored(SimMachine& from, ChannelMessage& message) {
   if (message.kind != wire::Kind::kState || !from.options().self.roles.host) return kAsItIs;
   const auto state = message.as<wire::State>();
-  from.channel().inject(with(message, wire::Barrier{state.tenure, state.forwarder}));
+  from.channel().inject(with(message, wire::Barrier{state.tenure, state.forwarder,
+                                                    from.channel().peer_boot(state.forwarder)}));
   return kAsItIs;
 }
 
