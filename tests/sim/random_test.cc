@@ -1,8 +1,9 @@
 // Seeds over everything: families, options, windows, offloads, paths, applications, moves; nodes
 // that fail, messages that are late or come twice. By default some; MIGD_SIM_SECONDS=N draws fresh
-// seeds for N seconds.
+// seeds for N seconds. Four tests, that four processors may run them.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -203,26 +204,39 @@ int failures_so_far() {
   return ::testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count();
 }
 
-TEST(Random, EverySeedIsSound) {
-  const char* seconds = std::getenv("MIGD_SIM_SECONDS");
-  if (seconds == nullptr || std::getenv("MIGD_SIM_SEED") != nullptr) {
-    return for_each_seed(120, run_seed);
-  }
+constexpr std::uint64_t kShares = 4;
+
+// For N seconds in all, when so many shards run at a time.
+void run_fresh_seeds(std::uint64_t share, double seconds) {
   using Clock = std::chrono::steady_clock;
-  const auto end = Clock::now() + std::chrono::seconds(std::atol(seconds));
+  const auto shards = std::min(kShares, from_environment("GTEST_TOTAL_SHARDS", 1));
+  const std::chrono::duration<double> mine(seconds * static_cast<double>(shards) / kShares);
+  const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(mine);
   int passed = 0, failed = 0;
-  auto seed = static_cast<std::uint64_t>(std::time(nullptr)) * 1000;
-  for (; Clock::now() < end; ++seed) {
+  auto seed = static_cast<std::uint64_t>(std::time(nullptr)) * 1'000'000 + share;
+  for (; Clock::now() < end; seed += kShares) {
     const int before = failures_so_far();
     SCOPED_TRACE(replay_command(seed));
     run_seed(seed);
     ++(failures_so_far() == before ? passed : failed);
   }
   // scripts/test counts them one by one.
-  RecordProperty("seeds_passed", passed);
-  RecordProperty("seeds_failed", failed);
+  ::testing::Test::RecordProperty("seeds_passed", passed);
+  ::testing::Test::RecordProperty("seeds_failed", failed);
   std::printf("fresh seeds: %d passed, %d failed\n", passed, failed);
 }
+
+class Random : public ::testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(Random, EverySeedIsSound) {
+  const char* seconds = std::getenv("MIGD_SIM_SECONDS");
+  if (seconds != nullptr && std::getenv("MIGD_SIM_SEED") == nullptr) {
+    return run_fresh_seeds(GetParam(), std::atof(seconds));
+  }
+  for_each_seed(120, run_seed, {GetParam(), kShares});
+}
+
+INSTANTIATE_TEST_SUITE_P(Share, Random, ::testing::Range(std::uint64_t{0}, kShares));
 
 }  // namespace
 }  // namespace migd::sim

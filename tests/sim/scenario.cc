@@ -136,13 +136,20 @@ Outcome run(const Scenario& scenario, bool with_moves, const FlowCounts* control
 
   Outcome outcome;
   const auto& survival = cluster.judge().get<Survival>();
+  const auto died = [&] {
+    return survival.fate(client.tcp().config().local) == Survival::Fate::kDied;
+  };
+  // A GRANT may still be under way, by a forwarder that is stopped for long.
+  constexpr Duration kWatched = 20s;
+  Instant died_at = kNever;
   const auto over = [&] {
-    outcome.died = survival.fate(client.tcp().config().local) == Survival::Fate::kDied;
-    return client.finished() || outcome.died;
+    died_at = died() ? std::min(died_at, world.now()) : kNever;
+    return client.finished() || (died_at != kNever && world.now() - died_at > kWatched);
   };
   outcome.finished =
       world.run_until(over, begin + scenario.limit) && client.finished() && !client.failed();
   outcome.took = world.now() - begin;
+  outcome.died = died();
   world.run_for(3s);
   cluster.judge().at_end(world.now());
   if (outcome.finished) {

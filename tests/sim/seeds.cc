@@ -26,12 +26,12 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-void for_each_seed(int usual, const std::function<void(std::uint64_t)>& body) {
+void for_each_seed(int usual, const std::function<void(std::uint64_t)>& body, SeedShare share) {
   const bool one = std::getenv("MIGD_SIM_SEED") != nullptr;
   const std::uint64_t runs = from_environment("MIGD_SIM_RUNS", static_cast<std::uint64_t>(usual));
-  const std::uint64_t first = one ? from_environment("MIGD_SIM_SEED", 1) : 1;
+  const std::uint64_t first = one ? from_environment("MIGD_SIM_SEED", 1) : 1 + share.index;
   const std::uint64_t last = one ? first : runs;
-  for (std::uint64_t seed = first; seed <= last; ++seed) {
+  for (std::uint64_t seed = first; seed <= last; seed += share.of) {
     SCOPED_TRACE(replay_command(seed));
     body(seed);
     if (::testing::Test::HasFailure()) return;  // the first is the one to replay

@@ -135,6 +135,10 @@ bool worth_it(const Strike& strike, std::size_t fault) {
   const bool just_after = strike.moment == Moment::kJustAfter;
   // An unprepared move has no stage of that name.
   if (strike.stage == Stage::kPrepared && !strike.prepare) return false;
+  if (strike.party == Party::kForwarder &&
+      (strike.stage == Stage::kSent || strike.stage == Stage::kMapped)) {
+    return true;  // the state passes through it
+  }
   if (!is_end(strike.party)) {
     const bool prepare = strike.stage == Stage::kPrepared || (stage + fault) % 2 == 0;
     return strike.prepare == prepare && just_after == (fault % 2 == 0);
