@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/limits.h"
 #include "cli/keys.h"
 #include "tests/sim/check/memory.h"
 #include "tests/sim/check/stragglers.h"
@@ -322,6 +323,13 @@ void SimCluster::lose_datagrams(SimMachine& from, SimMachine& to) {
     if (!addressed(packet)) out.push_back(std::move(packet));
     return out;
   });
+}
+
+void SimCluster::expect_nothing_held() {
+  auto& memory = judge_.get<Memory>();
+  world_.run_until([&memory] { return memory.held() == 0; },
+                   world_.now() + limits::kTombstoneLifetime + 10s);
+  memory.expect_nothing_held(world_.now());
 }
 
 void SimCluster::set_client_path(const PathOptions& options) {

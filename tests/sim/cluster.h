@@ -78,6 +78,8 @@ class SimCluster : public ChannelTap {
   void partition(SimMachine& a, SimMachine& b, bool blocked);
   // The datagrams of the blob channel that `from` sends to `to` in this very instant are lost.
   void lose_datagrams(SimMachine& from, SimMachine& to);
+  // When every client is served. Who was away, or waits for a source that died, needs a while.
+  void expect_nothing_held();
   void set_client_path(const PathOptions& options);
   void set_fabric_path(const PathOptions& options);
   // Called with every bus message of every node, after the judge has seen it.

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "tests/sim/check/memory.h"
 #include "tests/sim/check/survival.h"
 #include "tests/sim/check/timestamps.h"
 
@@ -153,8 +152,7 @@ Outcome run(const Scenario& scenario, bool with_moves, const FlowCounts* control
   world.run_for(3s);
   cluster.judge().at_end(world.now());
   if (outcome.finished) {
-    if (cluster.judge().get<Memory>().held() > 0) world.run_for(15s);  // who was away, learns it
-    cluster.judge().get<Memory>().expect_nothing_held(world.now());
+    cluster.expect_nothing_held();
   } else {
     cluster.judge().get<Survival>().on_stuck(client.tcp().config().local, world.now(),
                                              client.progress());

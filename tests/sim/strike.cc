@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "tests/sim/check/memory.h"
 #include "tests/sim/check/timestamps.h"
 
 namespace migd::sim {
@@ -369,9 +368,7 @@ class Run {
       }
     }
     if (bystander_->finished() && client_->finished()) {
-      // Who was away may not know yet that what it keeps is nobody's any more.
-      if (judge.get<Memory>().held() > 0) world().run_for(15s);
-      judge.get<Memory>().expect_nothing_held(world().now());
+      cluster_.expect_nothing_held();
     }
     result.moved = striker_->source() != nullptr;
     result.struck = striker_->struck();
