@@ -139,7 +139,7 @@ NodeOptions SimCluster::node_options(int index) const {
     node.roles = {.forwarder = front,
                   .classifier = (options_.classifier_apart ? behind : front) ||
                                 (!front && !behind && options_.hosts_classify),
-                  .host = (!front && !behind) || options_.forwarder_is_host};
+                  .host = (!front && !behind) || (front && options_.forwarder_is_host)};
     node.tunnel_v4 = address(Family::kIpv4, 1, i + 1);
     node.tunnel_v6 = address(Family::kIpv6, 1, i + 1);
     return node;
