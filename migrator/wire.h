@@ -12,7 +12,7 @@
 //   GRANT           tenure(20) held(8)                nanoseconds since the freeze
 //   ACTIVE          tenure(20) silent(8)              nanoseconds from attach to activation
 //   ABORT           tenure(20) reason(text)           the source keeps it
-//   BARRIER         tenure(20) forwarder(2)           nothing older follows on this path
+//   BARRIER         tenure(20) forwarder(2) boot(8)   nothing older follows on this path
 //   MAP             tenure(20) owner(2) flow(4) four-tuple
 //   UNMAP           tenure(20) four-tuple
 //   LEASE_REQUEST   -

@@ -8,7 +8,7 @@ std::string_view to_string(wire::Kind kind) {
   static constexpr std::string_view kNames[] = {
       "",        "state",        "ready",   "refuse",        "grant", "active", "abort",
       "barrier", "map",          "unmap",   "lease_request", "lease", "locate", "located",
-      "order",   "order_result", "prepare", "promise",       "trace", "traced"};
+      "order",   "order_result", "prepare", "promise",       "trace", "traced", "moved"};
   static_assert(std::size(kNames) == kKinds + 1);
   return kNames[static_cast<std::size_t>(kind)];
 }

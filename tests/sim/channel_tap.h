@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "migrator/channel/channel.h"
@@ -36,7 +37,7 @@ class ChannelTap {
 };
 
 std::string_view to_string(wire::Kind kind);
-inline constexpr int kKinds = static_cast<int>(wire::Kind::kTraced);  // from 1 on
+inline constexpr int kKinds = static_cast<int>(std::variant_size_v<wire::Message>);  // from 1 on
 
 class SimChannel : public Channel, private ChannelHandler {
  public:

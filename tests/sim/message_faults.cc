@@ -10,6 +10,7 @@
 #include "tests/sim/check/survival.h"
 #include "tests/sim/check/timestamps.h"
 #include "tests/sim/scenario.h"
+#include "tests/sim/straggler.h"
 
 namespace migd::sim {
 
@@ -111,10 +112,18 @@ class Run {
         .start_reading()
         .await_bytes(150'000);
     large_->shutdown_write().await_end();
+    cluster_.net().set_filter(small_->port(), [this](Bytes packet) {
+      latest_ = packet;
+      std::vector<Bytes> out;
+      out.push_back(std::move(packet));
+      return out;
+    });
     small_->start();
     large_->start();
     at(100ms, [this] { ask(*small_, false); });
+    at(150ms, [this] { repeat_at_earlier_owner(); });
     at(200ms, [this] { ask(*large_, false); });
+    at(360ms, [this] { repeat_at_earlier_owner(); });
     at(300ms, [this] { ask(*small_, true); });
     at(400ms, [this] { ask(*large_, true); });
     at(500ms, [this] { cut_off_the_next_target(); });
@@ -179,6 +188,14 @@ class Run {
                                           [this](const MigrateReport&) { ++answered_; });
   }
 
+  // By the forwarder, which learns there who has it now.
+  void repeat_at_earlier_owner() {
+    const SimMachine* now = owner(*small_);
+    if (now == nullptr || small_->tcp().config().local.address.family() != Family::kIpv4) return;
+    const SimMachine& earlier = cluster_.machine(now->name() == "h1" ? "h2" : "h1");
+    cluster_.net().send(earlier.port(), straggler(cluster_.machine("f1"), earlier, latest_));
+  }
+
   // Whoever is asked may have to ask the owner.
   void ask_what_it_has_been_through(const SimClient& client) {
     ++asked_;
@@ -200,6 +217,7 @@ class Run {
 
   SimCluster cluster_;
   Breaker breaker_;
+  Bytes latest_;  // what the small one has sent last
   SimClient* small_ = nullptr;
   SimClient* large_ = nullptr;
   int asked_ = 0, answered_ = 0;
