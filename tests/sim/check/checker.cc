@@ -52,6 +52,14 @@ Flow* Judge::flow_of(const FourTuple& tuple, const Crossing& crossing, bool to_c
   }
   if (found == flows_.end()) return nullptr;
   Flow& flow = found->second;
+  if (to_client && segment.has(Segment::kSyn) && crossing.point == Crossing::Point::kDelivered) {
+    flow.answered = true;
+  }
+  if (to_client && sent_syn && !flow.answered && flow.server_isn &&
+      *flow.server_isn != segment.seq) {
+    flow.number = ++flow_count_;
+    flow.server_isn.reset();
+  }
   if (to_client && sent_syn && !flow.server_isn) {
     flow.server_isn = segment.seq;
     flow.timestamps = flow.offers_timestamps && segment.timestamps;

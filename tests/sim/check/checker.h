@@ -40,12 +40,14 @@ struct Violation {
   std::string to_string() const;
 };
 
-// One incarnation of a four-tuple: from a client's SYN on. Kept by the Judge.
+// One incarnation of a four-tuple: from a client's SYN on, or from the answer of a node that has
+// come back, when the client never got one before. Kept by the Judge.
 struct Flow {
   std::size_t number = 0;
   FourTuple tuple;
   std::uint32_t client_isn = 0;
   std::optional<std::uint32_t> server_isn;
+  bool answered = false;                            // the client has got a SYN/ACK
   std::uint8_t client_scale = 0, server_scale = 0;  // as negotiated
   bool timestamps = false, sack = false;            // as negotiated
   std::uint16_t client_mss = 536;
