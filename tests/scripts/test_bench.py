@@ -9,10 +9,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 BENCH = os.path.join(os.path.dirname(os.path.dirname(HERE)), "scripts", "bench")
 KEYS = ["table", "row", "unit", "ours", "min", "max", "runs", "against", "opponent", "opponent_min",
         "opponent_max", "ratio", "target", "target_of", "at_least", "met", "note", "error"]
-ROWS = ["move-idle", "move-idle-blob", "move-64k", "move-64k-blob", "gap", "gap-at-once", "stalls",
-        "stalls-at-once", "stalls-20ms", "batch", "batch-memory"]
+ROWS = ["move-idle", "move-idle-blob", "move-64k", "move-64k-blob", "gap", "gap-at-once",
+        "gap-forwarder", "gap-one-processor", "stalls", "stalls-at-once", "stalls-20ms", "batch",
+        "batch-memory"]
 WITH_TARGET = {"move-idle", "move-64k", "gap", "stalls", "stalls-20ms", "batch"}
-WITH_OPPONENT = {"gap", "gap-at-once", "stalls", "stalls-at-once", "stalls-20ms"}
+WITH_OPPONENT = {"gap", "gap-at-once", "gap-forwarder", "gap-one-processor", "stalls", "stalls-at-once",
+                 "stalls-20ms"}
 
 
 def bench(*arguments, **options):
