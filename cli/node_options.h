@@ -8,6 +8,7 @@
 
 #include "app/options.h"
 #include "forwarder/options.h"
+#include "stack/recovery/state.h"
 
 namespace migd {
 
@@ -27,11 +28,13 @@ struct NodeOptions {
   Duration heartbeat = 200ms;
   Duration dead_after = 3s;
 
-  std::uint32_t window_bytes = 1u << 20;
-  std::uint32_t send_buffer_bytes = 1u << 20;
+  std::uint32_t window_bytes = 4u << 20;
+  std::uint32_t send_buffer_bytes = 4u << 20;
   bool timestamps = true;
   bool sack = true;
   Duration keepalive = Duration::zero();
+  Duration min_rto = 200ms;
+  CongestionAlgorithm congestion_control = CongestionAlgorithm::kCubic;
 
   Duration migration_timeout = 5s;
   bool migration_prepare = true;  // ask the target before the freeze

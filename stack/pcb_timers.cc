@@ -149,7 +149,8 @@ PcbTimers::Outcome PcbTimers::expire(tcp_pcb& pcb, LossRecovery& recovery, Insta
   } else if (waits_for_ack(pcb) && now >= rto_start_ + rto_) {
     outcome = retransmit(pcb, recovery, now);
   } else if (waits_for_ack(pcb) && now >= recovery.deadline(pcb, rtt_, rto_start_ + rto_)) {
-    recovery.on_deadline({pcb, rtt_, now});
+    LossRecovery::Ack none;
+    recovery.on_deadline({pcb, rtt_, now, none});
   }
   if (outcome != Outcome::kGoesOn) return outcome;
 
@@ -176,7 +177,8 @@ PcbTimers::Outcome PcbTimers::retransmit(tcp_pcb& pcb, LossRecovery& recovery, I
   if (pcb.state == SYN_RCVD) {
     if (tcp_rexmit_rto_prepare(&pcb) != ERR_OK) return Outcome::kGoesOn;
   } else {
-    recovery.on_time_out({pcb, rtt_, now}, retransmissions_ == 0);
+    LossRecovery::Ack none;
+    recovery.on_time_out({pcb, rtt_, now, none}, retransmissions_ == 0);
   }
   if (retransmissions_ < most) ++retransmissions_;
   rto_ = std::min(2 * rto_, RttEstimator::kRtoMax);

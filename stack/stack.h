@@ -30,6 +30,7 @@
 
 #include "base/drop_reason.h"
 #include "base/frame.h"
+#include "base/limits.h"
 #include "base/metrics.h"
 #include "base/random.h"
 #include "base/siphash.h"
@@ -43,13 +44,16 @@ struct StackOptions {
   NodeId node;
   Boot boot;
   LinkCapabilities link;
-  std::uint32_t window = 1u << 20;              // receive window limit of a connection, bytes
+  // Of a connection, bytes. The receive window begins with ReceiveGrowth::kBegin, and grows.
+  std::uint32_t window = 1u << 20;              // bound of the receive window
   std::uint32_t send_buffer = 1u << 20;         // send buffer limit of a connection, bytes
   std::uint32_t unsent_low_water = 128u << 10;  // writable() is 0 while this much is unsent
   bool timestamps = true;
   bool sack = true;
   bool window_scaling = true;
   Duration keepalive_idle = Duration::zero();  // zero: off
+  // What the announced MSS leaves free, for packets to us that nodes encapsulate.
+  std::uint16_t mss_reserve = limits::kEncapsulationMax;
   Duration min_rto = 200ms;
   CongestionAlgorithm congestion_control = CongestionAlgorithm::kCubic;
   Duration delayed_ack = 40ms;

@@ -37,6 +37,8 @@ LwipSettings StackImpl::settings_for(const TcpConnection& connection) const {
   settings.send_buffer = connection.send_buffer_limit_;
   settings.announced_mss = connection.announced_mss_;
   settings.receive_scale = connection.pcb_->rcv_scale;
+  settings.duplicate_left = connection.duplicate_.left.value();
+  settings.duplicate_right = connection.duplicate_.right.value();
   const std::uint64_t held = connection.pcb_->rcv_wnd + connection.received_.size();
   const std::uint64_t most = std::uint64_t{connection.receive_window_limit_} + kWindowSlack;
   settings.receive_slack = held < most ? static_cast<std::uint32_t>(most - held) : 0;
@@ -180,7 +182,8 @@ TcpConnection& connection_of(const tcp_pcb& pcb) {
 }  // namespace
 
 LossRecovery::At StackImpl::recovery_at(TcpConnection& connection) {
-  return {*connection.pcb_, connection.timers_.rtt(), connection.stack_.now_};
+  StackImpl& stack = connection.stack_;
+  return {*connection.pcb_, connection.timers_.rtt(), stack.now_, stack.ack_};
 }
 
 void StackImpl::segment_sent(tcp_pcb* pcb, tcp_seg* segment) {

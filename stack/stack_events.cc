@@ -126,10 +126,22 @@ void StackImpl::flush_touched() {
   touched_.clear();
 }
 
+void StackImpl::grow_window(TcpConnection& connection, std::uint32_t consumed) {
+  tcp_pcb& pcb = *connection.pcb_;
+  if ((pcb.flags & TF_WND_SCALE) == 0) return;
+  const std::uint32_t limit = connection.receive_window_limit_;
+  const std::uint32_t bound = std::min(options_.window, 0xffffu << pcb.rcv_scale);
+  const std::uint32_t grown = connection.receive_growth_.on_consumed(
+      consumed, limit, bound, connection.timers_.rtt().srtt(), now_);
+  connection.receive_window_limit_ = grown;
+  pcb.rcv_wnd += grown - limit;
+}
+
 void StackImpl::flush(TcpConnection& connection) {
   connection.touched_ = false;
   if (!connection.alive() || connection.frozen_) return;
   const std::uint32_t consumed = std::exchange(connection.consumed_, 0);
+  if (consumed > 0) grow_window(connection, consumed);
   const bool ack_soon = connection.ack_soon_;
   connection.ack_soon_ = false;
   serve(connection, [&connection, consumed, ack_soon] {

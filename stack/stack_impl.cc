@@ -56,11 +56,11 @@ StackImpl::StackImpl(const StackOptions& options, FrameSink& output,
   MIGD_CHECK(options.send_buffer > 0 && options.send_buffer <= limits::kSendBufferMax);
   MIGD_CHECK(options.link.mtu >= limits::kMtuMin);
   settings_.stack = this;
-  settings_.receive_window = options.window;
+  settings_.receive_window = std::min(options.window, ReceiveGrowth::kBegin);
   settings_.receive_slack = 0;
   settings_.send_buffer = options.send_buffer;
   settings_.mtu = options.link.mtu;
-  settings_.mss_reserve = limits::kEncapsulationMax;
+  settings_.mss_reserve = options.mss_reserve;
   settings_.receive_scale = scale_for(options.window);
   settings_.timestamp = timestamp;
   settings_.is_recent = is_recent;

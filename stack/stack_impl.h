@@ -140,6 +140,7 @@ class StackImpl final : public Stack {
   bool deliver_one(TcpConnection& connection);  // false: nothing to tell now, or it is destroyed
   void flush_touched();
   void flush(TcpConnection& connection);
+  void grow_window(TcpConnection& connection, std::uint32_t consumed);
   void advance(Instant now) { now_ = std::max(now_, now); }
 
   const StackOptions options_;
@@ -165,6 +166,7 @@ class StackImpl final : public Stack {
   TcpConnection* serving_ = nullptr;  // inside lwIP, for this one
   TcpConnection* opened_ = nullptr;   // inside lwIP, made by a SYN
   std::uint16_t syn_mss_ = 0;         // of the SYN that is being answered
+  LossRecovery::Ack ack_;             // that is being processed
   std::optional<SeqNum> forced_isn_;  // RFC 6191: above the last of the connection it follows
   TcpConnection* all_ = nullptr;
   TcpConnection* first_event_ = nullptr;

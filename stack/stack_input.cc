@@ -13,6 +13,8 @@ namespace {
 // have gone half around (RFC 7323 5.5).
 constexpr Duration kTimestampLifetime = 24h * 24;
 
+constexpr std::uint8_t kQuickAcks = 16;  // segments after a gap
+
 bool can_be_a_peer(const IpAddress& address) {
   if (address.is_unspecified()) return false;
   if (!address.is_v4()) return address.bytes()[0] != 0xff;     // multicast
@@ -178,6 +180,21 @@ LossRecovery::AckOptions ack_options(const tcp_pcb& pcb, const TcpView& tcp) {
 
 }  // namespace
 
+namespace {
+
+// What of its data is here already: acknowledged, or within a range that is told of as held.
+TcpSnapshot::SackBlock duplicate_in(const tcp_pcb& pcb, const TcpView& tcp) {
+  const SeqNum left = tcp.seq(), next(pcb.rcv_nxt);
+  const SeqNum right = left + static_cast<std::uint32_t>(tcp.payload().size());
+  if (left < next) return {left, std::min(right, next)};
+  for (const tcp_sack_range& held : pcb.rcv_sacks) {
+    if (SeqNum(held.left) <= left && right <= SeqNum(held.right)) return {left, right};
+  }
+  return {};
+}
+
+}  // namespace
+
 void StackImpl::input_for_connection(TcpConnection& connection, Frame& frame,
                                      const Segment& segment) {
   const tcp_pcb& pcb = *connection.pcb_;
@@ -221,12 +238,19 @@ void StackImpl::input_for_connection(TcpConnection& connection, Frame& frame,
     return;
   }
   connection.timers_.heard_from_peer(now_);
-  connection.recovery_.set_ack_options(ack_options(pcb, tcp));
+  ack_ = {};
+  ack_.options = ack_options(pcb, tcp);
   if (!connection.first_heard_) connection.first_heard_ = now_;
-  // RFC 5681 4.2: what fills a gap is acknowledged at once.
-  if (train || pcb.ooseq != nullptr) connection.ack_soon_ = true;
+  // RFC 5681 4.2: what fills a gap is acknowledged at once; and so is what follows, for the
+  // sender's window is small now, and an acknowledgment that waits costs it more.
+  if (pcb.ooseq != nullptr) connection.quick_acks_ = kQuickAcks;
+  const bool quick = connection.quick_acks_ > 0 && !tcp.payload().empty();
+  if (quick) --connection.quick_acks_;
+  if (train || quick || pcb.ooseq != nullptr) connection.ack_soon_ = true;
+  if (!tcp.payload().empty()) connection.duplicate_ = duplicate_in(pcb, tcp);
   set_current_packet(segment.ip);
   serve(connection, [p] { tcp_input(p, netif_default); });
+  connection.duplicate_ = {};
 }
 
 }  // namespace migd

@@ -12,6 +12,7 @@
 #include "stack/connection.h"
 #include "stack/lwip_headers.h"
 #include "stack/pcb_timers.h"
+#include "stack/receive_growth.h"
 #include "stack/receive_queue.h"
 #include "stack/recovery/loss_recovery.h"
 #include "stack/timestamp_clock.h"
@@ -148,6 +149,9 @@ class TcpConnection final : public Connection {
   std::uint32_t receive_window_limit_ = 0;
   std::uint32_t send_buffer_limit_ = 0;
   std::uint32_t consumed_ = 0;  // by the application, and lwIP not told yet
+  ReceiveGrowth receive_growth_;
+  TcpSnapshot::SackBlock duplicate_{};  // of the segment that is processed (RFC 2883)
+  std::uint8_t quick_acks_ = 0;         // segments that are acknowledged at once
   std::uint32_t retransmitted_segments_ = 0;
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;

@@ -10,6 +10,7 @@ namespace {
 
 using enum Presence;
 constexpr std::uint64_t kBufferMin = 4u << 10;
+constexpr Duration kMinRtoLeast = 5ms, kMinRtoMost = 5s;
 
 std::string read_device(TableReader& link, std::string_view key) {
   const auto name = link.text(key, kRequired, kDeviceExpected);
@@ -90,6 +91,12 @@ void read_tcp(TableReader& tcp, Draft& draft) {
   }
   node.timestamps = tcp.boolean("timestamps", kOptional).value_or(node.timestamps);
   node.sack = tcp.boolean("sack", kOptional).value_or(node.sack);
+  if (const auto min_rto = tcp.duration("min_rto", kMinRtoLeast, kMinRtoMost)) {
+    node.min_rto = min_rto->value;
+  }
+  if (tcp.choice("congestion_control", kOptional, {"cubic", "reno"}) == 1) {
+    node.congestion_control = CongestionAlgorithm::kReno;
+  }
   if (const auto keepalive = tcp.duration("keepalive", 0s, 24h)) {
     node.keepalive = keepalive->value;
     if (node.keepalive != Duration::zero() && node.keepalive < 1s) {

@@ -24,6 +24,9 @@ struct migd_lwip {
   uint16_t announced_mss; /* that of a SYN/ACK which is repeated; 0: from the two above */
   uint8_t receive_scale;  /* the window scale that a SYN/ACK announces */
 
+  /* Bytes of the segment that is processed which had come before; alike: none have. */
+  uint32_t duplicate_left, duplicate_right;
+
   /* The timestamp (RFC 7323) that this connection sends now. */
   uint32_t (*timestamp)(const struct tcp_pcb* pcb);
   /* Whether a timestamp of the peer's may be echoed from now on (RFC 7323 4.3). */

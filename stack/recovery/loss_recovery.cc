@@ -84,25 +84,26 @@ void LossRecovery::on_segment_sent(const At& at, tcp_seg& segment, std::uint32_t
 // It was not known to have arrived before.
 void LossRecovery::deliver(const At& at, const tcp_seg& segment) {
   const std::uint32_t length = length_of(segment);
-  ack_.delivered += length;
+  at.ack.delivered += length;
   if (has(segment, kSegmentLost)) lost_ -= length;
   if (has(segment, kSegmentResent)) resent_ -= length;
   const Duration round_trip = std::min(at.now - sent_at(segment), RttEstimator::kRoundTripMax);
   if (has(segment, kSegmentRetransmitted)) {
-    undo_.on_acknowledged(end_of(segment), length, round_trip, min_rtt_.value(), options_.echo);
+    undo_.on_acknowledged(end_of(segment), length, round_trip, min_rtt_.value(),
+                          at.ack.options.echo);
   } else {
-    if (!ack_.rtt_sent_at) {
-      ack_.rtt_sent_at = sent_at(segment);
-      ack_.rtt = round_trip;
+    if (!at.ack.rtt_sent_at) {
+      at.ack.rtt_sent_at = sent_at(segment);
+      at.ack.rtt = round_trip;
     }
-    ack_.rtt_latest = round_trip;
-    if (end_of(segment) <= recovery_end_) ack_.original = true;
+    at.ack.rtt_latest = round_trip;
+    if (end_of(segment) <= recovery_end_) at.ack.original = true;
   }
   if (uses_sack(at.pcb)) rack_.on_delivered(for_rack(segment), min_rtt_.value(), at.now);
 }
 
 void LossRecovery::on_segment_acked(const At& at, const tcp_seg& segment) {
-  ++ack_.segments;
+  ++at.ack.segments;
   if (has(segment, kSegmentSacked)) {
     sacked_ -= length_of(segment);
   } else {
@@ -143,20 +144,20 @@ void LossRecovery::mark_sacked(const At& at, SeqNum left, SeqNum right) {
     s->migd_marks &= static_cast<std::uint8_t>(~(kSegmentLost | kSegmentResent));
     s->migd_marks |= kSegmentSacked;
     sacked_ += length_of(*s);
-    ack_.sacked += length_of(*s);
+    at.ack.sacked += length_of(*s);
   }
 }
 
 void LossRecovery::take_blocks(const At& at) {
   const SeqNum una(at.pcb.lastack), next(at.pcb.snd_nxt);
-  for (std::size_t i = 0; i < options_.block_count; ++i) {
-    const TcpOptions::SackBlock& block = options_.blocks[i];
-    const bool first_of_two = i == 0 && options_.block_count > 1;
-    const bool within_next = first_of_two && block.left >= options_.blocks[1].left &&
-                             block.right <= options_.blocks[1].right;
+  for (std::size_t i = 0; i < at.ack.options.block_count; ++i) {
+    const TcpOptions::SackBlock& block = at.ack.options.blocks[i];
+    const bool first_of_two = i == 0 && at.ack.options.block_count > 1;
+    const bool within_next = first_of_two && block.left >= at.ack.options.blocks[1].left &&
+                             block.right <= at.ack.options.blocks[1].right;
     if (block.left >= block.right || block.right > next) continue;  // nobody says that
     if (i == 0 && (block.right <= una || within_next)) {
-      ack_.duplicate = block;
+      at.ack.duplicate = block;
     } else if (block.right > una) {
       mark_sacked(at, block.left, block.right);
     }
@@ -164,8 +165,9 @@ void LossRecovery::take_blocks(const At& at) {
 }
 
 void LossRecovery::take_duplicate(const At& at) {
-  if (!ack_.duplicate) return;
-  undo_.on_duplicate(ack_.duplicate->left, ack_.duplicate->right);
+  if (!at.ack.duplicate) return;
+  undo_.on_duplicate(at.ack.duplicate->left, at.ack.duplicate->right);
+  if (probe_end_ && at.ack.duplicate->right == *probe_end_) return;  // nothing was taken for lost
   rack_.on_duplicate_delivery(SeqNum(at.pcb.lastack), SeqNum(at.pcb.snd_nxt));
 }
 
@@ -173,25 +175,26 @@ void LossRecovery::take_duplicate(const At& at) {
 
 void LossRecovery::on_ack(const At& at, std::uint32_t acked, bool duplicate) {
   tcp_pcb& pcb = at.pcb;
-  const bool says_nothing = acked == 0 && !duplicate && options_.block_count == 0;
+  const bool says_nothing = acked == 0 && !duplicate && at.ack.options.block_count == 0;
   if (says_nothing && phase_ == Phase::kOpen && !probe_end_) {
-    options_ = {};
+    at.ack = {};
     return;
   }
-  const std::uint32_t flight_before = in_flight(pcb) + ack_.delivered;
+  const std::uint32_t flight_before = in_flight(pcb) + at.ack.delivered;
   if (acked > 0) probe_from_ = at.now;
   if (uses_sack(pcb)) {
-    if (options_.block_count > 0) take_blocks(at);
+    if (at.ack.options.block_count > 0) take_blocks(at);
     take_duplicate(at);
   } else if (acked > 0) {
     // One of what was acknowledged filled the gap; the others' duplicate ACKs have come.
-    const std::uint32_t others = ack_.segments > 0 ? ack_.segments - 1 : 0;
-    ack_.delivered -= std::min<std::uint32_t>(ack_.delivered, std::uint32_t{pcb.dupacks} * pcb.mss);
+    const std::uint32_t others = at.ack.segments > 0 ? at.ack.segments - 1 : 0;
+    at.ack.delivered -=
+        std::min<std::uint32_t>(at.ack.delivered, std::uint32_t{pcb.dupacks} * pcb.mss);
     pcb.dupacks -= static_cast<std::uint8_t>(std::min<std::uint32_t>(pcb.dupacks, others));
     if (phase_ != Phase::kFastRecovery) pcb.dupacks = 0;
   } else if (duplicate && phase_ != Phase::kTimeOut) {
     if (pcb.dupacks < 0xff) ++pcb.dupacks;
-    ack_.delivered += pcb.mss;
+    at.ack.delivered += pcb.mss;
   }
   sample_round_trip(at);
 
@@ -222,16 +225,15 @@ void LossRecovery::on_ack(const At& at, std::uint32_t acked, bool duplicate) {
   if (phase_ == Phase::kOpen && SeqNum(pcb.lastack) > recovery_end_)
     recovery_end_ = SeqNum(pcb.lastack) - 1;
   if (SeqNum(pcb.lastack) > limited_until_) limited_until_ = SeqNum(pcb.lastack);
-  ack_ = {};
-  options_ = {};
+  at.ack = {};
 }
 
 // RFC 6298 3: one sample for each round trip, or its weights would forget too soon.
 void LossRecovery::sample_round_trip(const At& at) {
-  if (!ack_.rtt_sent_at) return;
-  min_rtt_.sample(std::max<Duration>(ack_.rtt_latest, 1ns), at.now);
-  if (*ack_.rtt_sent_at < last_sample_) return;
-  at.rtt.sample(ack_.rtt);
+  if (!at.ack.rtt_sent_at) return;
+  min_rtt_.sample(std::max<Duration>(at.ack.rtt_latest, 1ns), at.now);
+  if (*at.ack.rtt_sent_at < last_sample_) return;
+  at.rtt.sample(at.ack.rtt);
   last_sample_ = at.now;
 }
 
@@ -247,7 +249,7 @@ bool LossRecovery::find_losses(const At& at) {
   const bool begins = phase_ == Phase::kOpen && pcb.dupacks >= kDuplicateThreshold &&
                       SeqNum(pcb.lastack) > recovery_end_;
   const bool partial =
-      phase_ == Phase::kFastRecovery && ack_.segments > 0 && SeqNum(pcb.lastack) < recovery_end_;
+      phase_ == Phase::kFastRecovery && at.ack.segments > 0 && SeqNum(pcb.lastack) < recovery_end_;
   if (!begins && !partial) return false;
   mark_lost(first);
   return true;
@@ -282,7 +284,7 @@ void LossRecovery::enter_fast_recovery(const At& at, std::uint32_t acked) {
   recovery_end_ = SeqNum(pcb.snd_nxt);
   const std::uint32_t before = outstanding(pcb) + acked;
   undo_.begin(SeqNum(pcb.lastack), recovery_end_, pcb.cwnd, pcb.ssthresh);
-  prr_.begin(before - std::min(before, sacked_ - ack_.sacked));
+  prr_.begin(before - std::min(before, sacked_ - at.ack.sacked));
   pcb.ssthresh = congestion_.on_loss(window_of(pcb), std::min(outstanding(pcb), pcb.cwnd));
   pcb.bytes_acked = 0;
   if (pcb.rtime >= 0) pcb.rtime = 0;  // what is sent again has its own time
@@ -293,7 +295,7 @@ void LossRecovery::in_fast_recovery(const At& at, std::uint32_t acked, bool new_
   tcp_pcb& pcb = at.pcb;
   const std::uint32_t pipe = in_flight(pcb);
   const std::uint32_t more =
-      prr_.on_ack(ack_.delivered, pipe, pcb.ssthresh, pcb.mss, acked > 0 && !new_losses);
+      prr_.on_ack(at.ack.delivered, pipe, pcb.ssthresh, pcb.mss, acked > 0 && !new_losses);
   pcb.cwnd = std::max<std::uint32_t>(pipe + more, pcb.mss);
 }
 
@@ -362,7 +364,7 @@ void LossRecovery::after_time_out(const At& at, std::uint32_t acked) {
     }
   } else if (frto_step_ == 2) {  // step 3
     frto_step_ = 0;
-    if (ack_.original) {  // it came without having been sent again
+    if (at.ack.original) {  // it came without having been sent again
       undo_.prove_all();
       undo(at);
     } else if (acked == 0) {
@@ -378,14 +380,14 @@ void LossRecovery::after_time_out(const At& at, std::uint32_t acked) {
 void LossRecovery::grow(const At& at, std::uint32_t acked, std::uint32_t flight_before) {
   tcp_pcb& pcb = at.pcb;
   const SeqNum una(pcb.lastack);
-  congestion_.on_ack(window_of(pcb), una, SeqNum(pcb.snd_nxt), ack_.rtt_latest);
+  congestion_.on_ack(window_of(pcb), una, SeqNum(pcb.snd_nxt), at.ack.rtt_latest);
   if (frto_step_ == 2) return;
   // A window that was not used says nothing about the path (RFC 7661).
   const bool slow_start = pcb.cwnd < pcb.ssthresh;
   const bool limited =
       una - acked < limited_until_ || (slow_start && 2 * std::uint64_t{flight_before} >= pcb.cwnd);
   if (!limited) return;
-  congestion_.on_delivered(window_of(pcb), ack_.delivered, at.rtt.srtt(), at.now);
+  congestion_.on_delivered(window_of(pcb), at.ack.delivered, at.rtt.srtt(), at.now);
 }
 
 // ---- the tail (RFC 8985 7) ----
@@ -415,7 +417,7 @@ void LossRecovery::on_deadline(const At& at) {
     const bool found = find_losses(at);
     if (found && phase_ == Phase::kOpen) enter_fast_recovery(at, 0);
     if (phase_ == Phase::kFastRecovery) in_fast_recovery(at, 0, found);
-    ack_ = {};
+    at.ack = {};
     tcp_output(&at.pcb);
   } else if (may_probe(at.pcb) && at.now >= probe_from_ + probe_after(at.pcb, at.rtt)) {
     probe(at);
@@ -445,8 +447,8 @@ void LossRecovery::end_probe(const At& at, bool duplicate) {
   tcp_pcb& pcb = at.pcb;
   const SeqNum una(pcb.lastack);
   if (una < *probe_end_) return;
-  const bool told_twice = ack_.duplicate && ack_.duplicate->right == *probe_end_;
-  if (!probe_repeated_ || told_twice || (duplicate && options_.block_count == 0)) {
+  const bool told_twice = at.ack.duplicate && at.ack.duplicate->right == *probe_end_;
+  if (!probe_repeated_ || told_twice || (duplicate && at.ack.options.block_count == 0)) {
     probe_end_.reset();
   } else if (una > *probe_end_) {  // only the probe can have filled the gap: there was a loss
     probe_end_.reset();

@@ -45,17 +45,31 @@ class LossRecovery {
  public:
   enum class Phase : std::uint8_t { kOpen, kFastRecovery, kTimeOut };
 
+  // Options of a segment that lwIP is about to process.
+  struct AckOptions {
+    std::array<TcpOptions::SackBlock, 4> blocks{};
+    std::size_t block_count = 0;
+    std::optional<std::uint32_t> echo;  // of our timestamp
+  };
+  // What the ACK that is being processed says and has brought; nothing between two of them.
+  struct Ack {
+    AckOptions options;
+    std::uint32_t delivered = 0;  // bytes that the peer was not known to have
+    std::uint32_t segments = 0;   // that it has freed
+    Duration rtt{};               // of the oldest segment that tells one; zero: none does
+    Duration rtt_latest{};
+    std::optional<Instant> rtt_sent_at;
+    bool original = false;     // one that was sent once, and before recovery_end
+    std::uint32_t sacked = 0;  // bytes of `delivered` that blocks told of
+    std::optional<TcpOptions::SackBlock> duplicate;  // DSACK
+  };
+
   // What it works on, at each call.
   struct At {
     tcp_pcb& pcb;
     RttEstimator& rtt;
     Instant now;
-  };
-  // Options of the segment that lwIP is about to process.
-  struct AckOptions {
-    std::array<TcpOptions::SackBlock, 4> blocks{};
-    std::size_t block_count = 0;
-    std::optional<std::uint32_t> echo;  // of our timestamp
+    Ack& ack;
   };
 
   explicit LossRecovery(CongestionAlgorithm algorithm) : congestion_(algorithm) {}
@@ -64,7 +78,6 @@ class LossRecovery {
   void begin(tcp_pcb& pcb);
 
   // ---- what lwIP tells ----
-  void set_ack_options(const AckOptions& options) { options_ = options; }
   // `timestamp`: the TSval that it carries.
   void on_segment_sent(const At& at, tcp_seg& segment, std::uint32_t timestamp);
   void on_segment_acked(const At& at, const tcp_seg& segment);
@@ -94,18 +107,6 @@ class LossRecovery {
                const CongestionState& congestion, Instant captured_at);
 
  private:
-  // What the ACK that is being processed has brought.
-  struct Ack {
-    std::uint32_t delivered = 0;  // bytes that the peer was not known to have
-    std::uint32_t segments = 0;   // that it has freed
-    Duration rtt{};               // of the oldest segment that tells one; zero: none does
-    Duration rtt_latest{};
-    std::optional<Instant> rtt_sent_at;
-    bool original = false;     // one that was sent once, and before recovery_end
-    std::uint32_t sacked = 0;  // bytes of `delivered` that blocks told of
-    std::optional<TcpOptions::SackBlock> duplicate;  // DSACK
-  };
-
   static std::uint32_t outstanding(const tcp_pcb& pcb);
   std::uint32_t credit_of_duplicates(const tcp_pcb& pcb) const;
   CongestionWindow window_of(tcp_pcb& pcb) const;
@@ -154,9 +155,6 @@ class LossRecovery {
   Instant probe_from_{};
   Instant last_sent_{};
   Instant last_sample_{};
-
-  AckOptions options_;
-  Ack ack_;
 };
 
 }  // namespace migd

@@ -78,6 +78,17 @@ def test_a_missing_opponent_fails_its_rows_alone(tmp_path):
             assert row["met"] is False and row["ours"] is None
 
 
+def test_the_table_of_loss():
+    done = bench("loss", "--quick", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert [row["row"] for row in rows] == ["loss-0.1-in", "loss-0.1-out", "loss-1-in",
+                                            "loss-1-out", "reorder"]
+    for row in rows:
+        assert list(row) == KEYS and row["at_least"] and row["ours"] > 0 and row["opponent"] > 0
+        assert row["met"] == (row["ratio"] >= row["target"])
+
+
 def test_an_unknown_table_is_refused():
     done = bench("no-such-table")
     assert done.returncode == 2 and done.stdout == ""

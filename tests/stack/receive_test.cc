@@ -52,6 +52,71 @@ TEST_P(ReceiveTest, OutOfOrderDataIsSackedMostRecentFirst) {  // RFC 2018 sectio
   EXPECT_EQ(bed().app.received, ramp(5500));
 }
 
+// RFC 2883 4: the first block tells of what has come twice, the others of what is held.
+TEST_P(ReceiveTest, WhatComesTwiceIsTold) {
+  bed().connect();
+  bed().give(part(0, 1000));
+  sent_up_to(1000);
+  bed().run_for(100ms);
+  bed().take();
+  bed().give(part(0, 1000));
+  EXPECT_EQ(blocks(bed().take_one()), (Blocks{{0, 1000}}));
+  bed().give(part(3000, 500));
+  bed().take();
+  bed().give(part(3000, 500));
+  EXPECT_EQ(blocks(bed().take_one()), (Blocks{{3000, 3500}, {3000, 3500}}));
+  sent_up_to(3500);
+  bed().give(part(500, 1000));  // half of it
+  EXPECT_EQ(blocks(bed().take_one()), (Blocks{{500, 1000}, {3000, 3500}}));
+  bed().give(part(1500, 1500));
+  EXPECT_TRUE(blocks(bed().take_one()).empty());
+}
+
+// A sender that has lost something has a small window: it waits for no delayed acknowledgment.
+TEST_P(ReceiveTest, WhatComesAfterAGapIsAckedAtOnce) {
+  if (moving()) return;  // a move sends what is owed anyway
+  bed().connect();
+  sent_up_to(2000);
+  bed().give(part(1000, 1000));
+  bed().give(part(0, 1000));
+  bed().take();
+  for (std::size_t i = 2; i < 17; ++i) {
+    bed().give(bed().peer.data(ramp(1000, i * 1000)));
+    EXPECT_TRUE(bed().take_one().pure_ack()) << i;
+  }
+  bed().give(bed().peer.data(ramp(100, 17000)));
+  bed().give(bed().peer.data(ramp(100, 17100)));
+  bed().take();
+  bed().give(bed().peer.data(ramp(100, 17200)));
+  EXPECT_TRUE(bed().take().empty());
+}
+
+TEST_P(ReceiveTest, TheWindowGrowsWhileTheSenderFillsIt) {
+  if (moving()) return;  // a connection that moves within each round trip measures none
+  StackOptions options = default_options();
+  options.window = 3u << 20;
+  rebuild(peer_options(), options);
+  bed().give(bed().peer.syn());
+  bed().run_for(20ms);
+  bed().give(bed().peer.ack());
+  bed().find()->bind("app", &bed().app);
+  const auto window = [this] { return bed().peer.right_edge - bed().peer.send_next; };
+  EXPECT_LE(window(), 1 << 20);
+  const auto fill = [&](std::int32_t share) {  // of what the window allows, in a round trip
+    for (std::int32_t left = window() / share; left > 0; left -= 50'000) {
+      bed().give(bed().peer.data(ramp(static_cast<std::size_t>(std::min(left, 50'000))), {}));
+    }
+    bed().run_for(20ms);
+  };
+  for (int i = 0; i < 10; ++i)
+    fill(3);
+  EXPECT_LE(window(), 1 << 20);  // it is not the window that holds this sender back
+  for (int i = 0; i < 6; ++i)
+    fill(1);
+  EXPECT_GT(window(), (3 << 20) * 9 / 10);
+  EXPECT_LE(window(), 3 << 20);
+}
+
 TEST_P(ReceiveTest, WithoutSackDuplicateAcks) {
   rebuild(plain_options());
   bed().connect();
