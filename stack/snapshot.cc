@@ -5,7 +5,7 @@ namespace migd {
 std::string_view to_string(TcpState state) {
   switch (state) {
     case TcpState::kSynReceived:
-      return "SYN_RECEIVED";
+      return "SYN_RCVD";
     case TcpState::kEstablished:
       return "ESTABLISHED";
     case TcpState::kCloseWait:

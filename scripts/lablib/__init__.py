@@ -8,6 +8,7 @@
     holder      pid 1 of a lab: builds it, starts the daemons, ends it
     network     namespaces, links, addresses and routes
     daemon      keys and start of one node's migd
+    client      a client that keeps a connection in a TCP state
     enter       a command inside a lab's namespace
     kernel      system calls that Python lacks
     processes   what runs in a lab, seen from outside

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from . import daemon, enter, holder, plan, processes, spawn
+from . import client, daemon, enter, holder, plan, processes, spawn
 from .store import LabError, Store, start_time
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -79,6 +79,13 @@ def _parser():
     inside = add("exec", _exec, "run a command in a namespace: client, router, f1.., k1.., h1..")
     inside.add_argument("namespace", metavar="NS")
     inside.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+
+    held = add("client", _client, "bring a connection into a TCP state, and keep it there until a "
+                                  "line is typed")
+    held.add_argument("state", metavar="STATE", choices=client.STATES, help=", ".join(client.STATES))
+    held.add_argument("--host", metavar="NODE", help="by the path of which (default: h1)",
+                      default="h1")
+    held.add_argument("--ipv6", action="store_true")
 
     migd = add("migd", _migd, "run migd against the daemon of a node")
     migd.add_argument("node", metavar="NODE")
@@ -196,6 +203,15 @@ def _exec(options):
         print(f"lab: exec {options.namespace}: expected a command", file=sys.stderr)
         return _EXIT_USAGE
     return enter.run_program(state, options.namespace, command)
+
+
+def _client(options):
+    store, state = _of(options)
+    _node(store, options.host)
+    address = plan.VIP6 if options.ipv6 else plan.VIP4
+    return enter.run_program(state, plan.CLIENT, [
+        "/usr/bin/python3", "-B", os.path.abspath(client.__file__), address, str(plan.VIP_PORT),
+        options.host, options.state])
 
 
 def _migd(options):
