@@ -157,6 +157,7 @@ struct MappingRequest {
   Tenure tenure;
   NodeId owner;
   FlowId flow;
+  NodeId from{};  // it moves from there; 0: it does not move
 };
 
 struct MappingInstalled {

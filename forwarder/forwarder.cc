@@ -1,5 +1,6 @@
 #include "forwarder/forwarder.h"
 
+#include "forwarder/order_mark.h"
 #include "forwarder/quoted_flow.h"
 #include "forwarder/rendezvous.h"
 
@@ -37,17 +38,36 @@ Forwarder::Forwarder(const NodeInfo& self, const std::vector<NodeInfo>& peers, T
 }
 
 void Forwarder::subscribe(MessageBus& bus) {
-  bus.subscribe<MappingRequest>([this](const MappingRequest& m) {
-    const Result<NodeId> previous = mappings_.install(m, now_);
-    if (!previous) {
-      ++refused_requests_;
-      return;
-    }
-    bus_.post(MappingInstalled{m.tuple, m.tenure, m.owner, *previous, m.flow});
-  });
+  bus.subscribe<MappingRequest>([this](const MappingRequest& m) { on_mapping_request(m); });
   bus.subscribe<MappingRemoveRequest>(
       [this](const MappingRemoveRequest& m) { mappings_.remove(m.tuple, m.tenure); });
   bus.subscribe<PeerUp>([this](const PeerUp& m) { on_peer_up(m); });
+}
+
+void Forwarder::on_mapping_request(const MappingRequest& message) {
+  const Mapping* const mapped = mappings_.peek(message.tuple);
+  const std::optional<Mapping> before = mapped == nullptr ? std::nullopt : std::optional(*mapped);
+  const Result<NodeId> previous = mappings_.install(message, now_);
+  if (!previous) {
+    ++refused_requests_;
+    return;
+  }
+  send_order_mark(message, before ? &*before : nullptr);
+  bus_.post(
+      MappingInstalled{message.tuple, message.tenure, message.owner, *previous, message.flow});
+}
+
+// `before`: the mapping that was replaced; null: there was none, and its packets went by format B
+// to the classifier that has had it.
+void Forwarder::send_order_mark(const MappingRequest& message, const Mapping* before) {
+  if (message.from == NodeId{} || message.from == self_ || message.from == message.owner) return;
+  if (before != nullptr && before->owner != message.from) return;  // a repeated request
+  Frame mark = make_order_mark(message.tuple, message.tenure.epoch, tunnel_.pool());
+  if (before != nullptr) {
+    route_mapped(mark, *parse_ip(mark.bytes()), *before, /*may_rewrite=*/true);
+  } else {
+    tunnel_.send_gue(std::move(mark), message.from, GueHeader{});
+  }
 }
 
 void Forwarder::on_peer_up(const PeerUp& message) {
@@ -91,7 +111,7 @@ Forwarder::Route Forwarder::route(Frame& frame, const IpHeader& ip, const TcpVie
   return route_mapped(frame, ip, *mapping, /*may_rewrite=*/!opens);
 }
 
-Forwarder::Route Forwarder::route_mapped(Frame& frame, const IpHeader& ip, Mapping& mapping,
+Forwarder::Route Forwarder::route_mapped(Frame& frame, const IpHeader& ip, const Mapping& mapping,
                                          bool may_rewrite) {
   if (mapping.owner == self_) return Route::kLocal;
   bool sent;

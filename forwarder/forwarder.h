@@ -12,7 +12,8 @@
 //
 //   "Local" means: this node's intermediate driver, which knows about gates and tombstones.
 //   Mappings come from the bus (MappingRequest, MappingRemoveRequest), and each that was installed
-//   is confirmed there (MappingInstalled). When a peer comes up under another boot its mappings are
+//   is confirmed there (MappingInstalled). Behind the last packet of a flow that moves, an order
+//   mark goes down the way that it leaves. When a peer comes up under another boot its mappings are
 //   dropped, since its connections are gone.
 //
 // A node that is no forwarder has one too; everything is local to it.
@@ -61,8 +62,10 @@ class Forwarder {
 
  private:
   void subscribe(MessageBus& bus);
+  void on_mapping_request(const MappingRequest& message);
+  void send_order_mark(const MappingRequest& message, const Mapping* before);
   void on_peer_up(const PeerUp& message);
-  Route route_mapped(Frame& frame, const IpHeader& ip, Mapping& mapping, bool may_rewrite);
+  Route route_mapped(Frame& frame, const IpHeader& ip, const Mapping& mapping, bool may_rewrite);
   Route route_unmapped(Frame& frame, const FourTuple& tuple, int hops = 0);
   Route route_icmp(Frame& frame, const IpHeader& ip, Instant now);
   Route drop(DropReason reason);

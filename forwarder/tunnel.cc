@@ -102,11 +102,12 @@ bool Tunnel::send_mapped(Frame frame, NodeId owner, FlowId flow) {
 Tunnel::Received Tunnel::receive_mapped(Frame& frame, const IpHeader& ip, NodeId from) const {
   const auto tcp = TcpView::parse(l4_of(frame, ip));
   if (!tcp) return tcp.error();
-  const auto* mapping = inbound_.find(from, flow_of_ports(tcp->src_port(), tcp->dst_port()));
+  const FlowId flow = flow_of_ports(tcp->src_port(), tcp->dst_port());
+  const auto* mapping = inbound_.find(from, flow);
   if (mapping == nullptr) return DropReason::kUnknownFlowId;
   if (mapping->tuple.local.address.family() != ip.family()) return DropReason::kBadEncapsulation;
   rewrite_ends(frame, {mapping->tuple.peer, mapping->tuple.local}, /*hops=*/0);
-  return InnerPacket{from, mapping->connection, std::nullopt};
+  return InnerPacket{from, mapping->connection, flow, std::nullopt};
 }
 
 // ---- format B ----
@@ -189,7 +190,7 @@ Tunnel::Received Tunnel::receive_gue(Frame& frame, const IpHeader& ip, const Udp
   frame.trim_front(ip.header_size + UdpView::kHeaderSize + header->size());
   frame.truncate(inner->total_size);
   frame.offload = {};  // whatever vouched for the outer packet did not look at the inner one
-  return InnerPacket{from, header->tenure.connection, *header};
+  return InnerPacket{from, header->tenure.connection, header->flow, *header};
 }
 
 // ---- datagrams of the channel ----

@@ -50,6 +50,7 @@ class Tunnel : public DatagramSender {
 
   // ---- sending; false: dropped and counted ----
 
+  FramePool& pool() const { return *pool_; }
   // Both ends have a tunnel address of that family.
   bool can_map(NodeId owner, Family family) const;
   // Format A. `frame` is a client's TCP packet, parsed before, and no fragment.
@@ -67,6 +68,7 @@ class Tunnel : public DatagramSender {
   struct InnerPacket {
     NodeId from;
     ConnectionId connection;       // as the sender named it; GUE: may be empty
+    FlowId flow;                   // likewise
     std::optional<GueHeader> gue;  // unset: it came mapped
   };
   // One datagram or a train of them, in `frame`, which must stay while this is used.

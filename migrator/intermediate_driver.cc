@@ -5,24 +5,24 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/packet.h"
+#include "forwarder/order_mark.h"
 
 namespace migd {
 namespace {
 
-// The flow of a packet for a VIP: local is the destination. Unset for what is not TCP.
-struct Flow {
+// A packet for a VIP: the tuple's local end is the destination. Unset for what is not TCP.
+struct Segment {
   FourTuple tuple;
-  bool is_syn = false;  // opens a connection: SYN without ACK
+  TcpView tcp;
 };
 
-std::optional<Flow> flow_of(ByteView packet) {
+std::optional<Segment> segment_of(ByteView packet) {
   const auto ip = parse_ip(packet);
   if (!ip || ip->protocol != kProtocolTcp || ip->is_fragment) return std::nullopt;
   const auto tcp =
       TcpView::parse(packet.subspan(ip->header_size, ip->total_size - ip->header_size));
   if (!tcp) return std::nullopt;
-  return Flow{{{ip->dst, tcp->dst_port()}, {ip->src, tcp->src_port()}},
-              tcp->has(tcp_flag::kSyn) && !tcp->has(tcp_flag::kAck)};
+  return Segment{{{ip->dst, tcp->dst_port()}, {ip->src, tcp->src_port()}}, *tcp};
 }
 
 }  // namespace
@@ -36,6 +36,7 @@ IntermediateDriver::IntermediateDriver(Stack& stack, Tunnel& tunnel, DatagramRec
       drops_(drops),
       stragglers_sent_(metrics.counter("migd_stragglers_sent_total")),
       early_held_(metrics.counter("migd_early_packets_held_total")),
+      marks_(metrics.counter("migd_order_marks_total")),
       gates_(16, FourTupleHash{table_key}),
       tombstones_(16, FourTupleHash{table_key}),
       origins_(16, FourTupleHash{table_key}),
@@ -52,8 +53,10 @@ void IntermediateDriver::on_tunnel_frame(Frame frame, Instant now) {
         [&](ByteView payload) { channel_.on_datagram(datagram->from, payload, now); });
   } else if (const auto* inner = std::get_if<Tunnel::InnerPacket>(&received)) {
     const bool straggler = inner->gue && inner->gue->forwarded;
-    deliver_from(inner->from, std::move(frame), straggler ? Arrival::kStraggler : Arrival::kDirect,
-                 inner->gue ? inner->gue->hops : 0, now);
+    deliver(std::move(frame),
+            {inner->from, inner->flow, straggler ? Arrival::kStraggler : Arrival::kDirect,
+             inner->gue ? inner->gue->hops : 0},
+            now);
   } else if (const auto* drop = std::get_if<DropReason>(&received)) {
     if (*drop == DropReason::kUnknownFlowId) {
       hold_orphan(std::move(frame), now);
@@ -64,32 +67,56 @@ void IntermediateDriver::on_tunnel_frame(Frame frame, Instant now) {
 }
 
 void IntermediateDriver::deliver(Frame frame, Arrival arrival, Instant now) {
-  deliver_from(NodeId{}, std::move(frame), arrival, 0, now);
+  deliver(std::move(frame), Passing{{}, {}, arrival}, now);
 }
 
-void IntermediateDriver::deliver_from(NodeId from, Frame frame, Arrival arrival, int hops,
-                                      Instant now) {
-  const std::optional<Flow> flow = flow_of(frame.bytes());
-  if (!flow) {
+void IntermediateDriver::deliver(Frame frame, Passing packet, Instant now) {
+  const std::optional<Segment> segment = segment_of(frame.bytes());
+  if (!segment) {
     drops_.count(DropReason::kUnsupportedProtocol);
     return;
   }
-  if (!gates_.empty() && at_gate(frame, flow->tuple, arrival, from)) return;
+  packet.tuple = segment->tuple;
+  packet.is_syn = segment->tcp.has(tcp_flag::kSyn) && !segment->tcp.has(tcp_flag::kAck);
+  packet.mark = order_mark(segment->tcp);
+  if (!gates_.empty() && at_gate(frame, packet, now)) return;
+  if (packet.mark) return mark_elsewhere(std::move(frame), packet, now);
   // One that an owner gives back comes from no forwarder.
-  if (flow->is_syn && from != NodeId{} && arrival == Arrival::kDirect) {
-    origins_[flow->tuple] = from;
+  if (packet.is_syn && packet.from != NodeId{} && packet.arrival == Arrival::kDirect) {
+    origins_[packet.tuple] = packet.from;
   }
-  to_stack(from, std::move(frame), flow->tuple, flow->is_syn, hops, now);
+  to_stack(packet.from, std::move(frame), packet.tuple, packet.is_syn, packet.hops, now);
+}
+
+// It follows the flow, and is never the stack's: an answer to it would reach the client.
+void IntermediateDriver::mark_elsewhere(Frame frame, const Passing& packet, Instant now) {
+  if (stack_.find(packet.tuple) != nullptr || !tombstones_.contains(packet.tuple)) {
+    marks_.add();
+    return;
+  }
+  follow_tombstone(packet.from, std::move(frame), packet.tuple, packet.hops, now);
+}
+
+bool IntermediateDriver::is_straggler(const Gate& gate, const Passing& packet) {
+  if (packet.arrival == Arrival::kStraggler) return true;
+  if (packet.from == NodeId{} || packet.from != gate.arriving.source) return false;
+  return gate.arriving.source != gate.arriving.forwarder || packet.flow != gate.arriving.direct;
 }
 
 // True when the flow's gate has taken the packet.
-bool IntermediateDriver::at_gate(Frame& frame, const FourTuple& tuple, Arrival arrival,
-                                 NodeId from) {
-  const auto it = gates_.find(tuple);
+bool IntermediateDriver::at_gate(Frame& frame, const Passing& packet, Instant now) {
+  const auto it = gates_.find(packet.tuple);
   if (it == gates_.end()) return false;
   Gate& gate = *it->second;
-  const bool straggler =
-      arrival == Arrival::kStraggler || (from != NodeId{} && from == gate.stragglers_from);
+  const bool straggler = is_straggler(gate, packet);
+  const bool at_target =
+      gate.phase == Phase::kTargetAttached || gate.phase == Phase::kTargetAwaitingBarrier;
+  if (packet.mark && at_target) {
+    marks_.add();
+    gate.marked |= straggler && *packet.mark == gate.arriving.epoch;
+    open_gate(gate, now);
+    return true;
+  }
   switch (gate.phase) {
     case Phase::kSourceHolding:
       hold(gate.stragglers, frame);
@@ -235,13 +262,17 @@ void IntermediateDriver::hold_at_source(const FourTuple& tuple, std::uint32_t wi
   slot = std::move(gate);
 }
 
-void IntermediateDriver::pass_on(const FourTuple& tuple, const Reference& to, Instant now) {
+void IntermediateDriver::pass_on(const FourTuple& tuple, const Reference& to, bool ends_here,
+                                 Instant now) {
   Gate& gate = *gates_.at(tuple);
   MIGD_CHECK(gate.phase == Phase::kSourceHolding);
   gate.phase = Phase::kSourcePassing;
   gate.to = to;
   for (Frame& frame : gate.stragglers.take())
     send_straggler(std::move(frame), to, 0);
+  if (ends_here) {
+    send_straggler(make_order_mark(tuple, to.tenure.epoch, tunnel_.pool()), to, 0);
+  }
   bury(tuple, to, now);
 }
 
@@ -249,6 +280,10 @@ std::deque<Frame> IntermediateDriver::take_back(const FourTuple& tuple) {
   const auto it = gates_.find(tuple);
   MIGD_CHECK(it != gates_.end());
   std::deque<Frame> held = it->second->stragglers.take();
+  std::erase_if(held, [](const Frame& frame) {
+    const std::optional<Segment> segment = segment_of(frame.bytes());
+    return segment && order_mark(segment->tcp);
+  });
   if (it->second->phase == Phase::kSourcePassing) tombstones_.erase(tuple);  // it never left
   gates_.erase(it);
   return held;
@@ -261,15 +296,15 @@ void IntermediateDriver::release_at_source(const FourTuple& tuple) {
 
 // ---- the target's half ----
 
-void IntermediateDriver::hold_at_target(const FourTuple& tuple, NodeId stragglers_from,
-                                        std::uint32_t window_bytes, bool awaiting_barrier) {
-  auto gate = std::make_unique<Gate>(window_bytes);
-  gate->tuple = tuple;
+void IntermediateDriver::hold_at_target(const Arriving& arriving) {
+  auto gate = std::make_unique<Gate>(arriving.window_bytes);
+  gate->tuple = arriving.tuple;
   gate->phase = Phase::kTargetAttached;
-  gate->barrier_passed = !awaiting_barrier;
-  gate->stragglers_from = stragglers_from;
-  tombstones_.erase(tuple);  // it has come back: nothing is to follow the old reference
-  gates_[tuple] = std::move(gate);
+  gate->barrier_passed = arriving.barrier_passed || arriving.forwarder == NodeId{};
+  gate->marked = arriving.forwarder == NodeId{};
+  gate->arriving = arriving;
+  tombstones_.erase(arriving.tuple);  // it has come back: nothing is to follow the old reference
+  gates_[arriving.tuple] = std::move(gate);
 }
 
 void IntermediateDriver::activate(const FourTuple& tuple, Instant now) {
@@ -279,11 +314,8 @@ void IntermediateDriver::activate(const FourTuple& tuple, Instant now) {
   for (Frame& frame : gate.stragglers.take()) {
     to_stack(NodeId{}, std::move(frame), tuple, false, 0, now);
   }
-  if (gate.barrier_passed) {
-    release_direct(gate, now);
-  } else {
-    wheel_.arm(gate, now + kBarrierPatience);
-  }
+  wheel_.arm(gate, now + kBarrierPatience);
+  open_gate(gate, now);
 }
 
 void IntermediateDriver::on_barrier(const FourTuple& tuple, Instant now) {
@@ -291,7 +323,19 @@ void IntermediateDriver::on_barrier(const FourTuple& tuple, Instant now) {
   if (it == gates_.end()) return;
   Gate& gate = *it->second;
   gate.barrier_passed = true;
-  if (gate.phase == Phase::kTargetAwaitingBarrier) release_direct(gate, now);
+  open_gate(gate, now);
+}
+
+bool IntermediateDriver::awaits_older(const FourTuple& tuple) const {
+  const auto it = gates_.find(tuple);
+  return it != gates_.end() && it->second->phase == Phase::kTargetAwaitingBarrier;
+}
+
+// As soon as nothing older can come.
+void IntermediateDriver::open_gate(Gate& gate, Instant now) {
+  if (gate.phase != Phase::kTargetAwaitingBarrier || !gate.barrier_passed) return;
+  if (gate.marked) return release_direct(gate, now);
+  wheel_.arm(gate, now + kMarkPatience);
 }
 
 void IntermediateDriver::release_direct(Gate& gate, Instant now) {

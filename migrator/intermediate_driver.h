@@ -17,9 +17,11 @@
 //     nobody knows it                 -> drop, counted; never an answer
 //
 //   Order. After a forwarder's mapping has changed, packets come by two ways: straight from the
-//   forwarder, and, older, by the old owner. The barrier that the forwarder sends down the old way
-//   comes behind the last straggler; until then the direct ones wait. When it does not come within
-//   kBarrierPatience, they are released all the same: order is then the client's to restore.
+//   forwarder, and, older, by the old owner. Behind the last of these the forwarder sends an order
+//   mark (forwarder/order_mark.h), which the old owner holds and passes on like any packet; and a
+//   barrier, by the channel, which says that there was a last one. Until both have come the direct
+//   ones wait. When the barrier does not come within kBarrierPatience, or the mark not within
+//   kMarkPatience behind it, they are released all the same: order is then the client's to restore.
 //
 //   Tombstones collapse. Who passes a packet on to a node that has but a tombstone itself is told
 //   of the newer owner, and turns to that one when its own has been quiet for kBarrierPatience: a
@@ -59,6 +61,7 @@ class IntermediateDriver {
   };
 
   static constexpr Duration kBarrierPatience = 30ms;
+  static constexpr Duration kMarkPatience = 10ms;
   static constexpr Duration kOrphanPatience = 200ms;
   static constexpr std::size_t kOrphanChargeMax = 16u << 20;
   static constexpr std::size_t kTombstonesMax = 1u << 20;
@@ -83,21 +86,32 @@ class IntermediateDriver {
     FlowId flow;
   };
   // GRANT: what is held goes to the new owner, and so does everything that still comes.
-  void pass_on(const FourTuple& tuple, const Reference& to, Instant now);
+  // `ends_here`: nothing does; this node is the forwarder.
+  void pass_on(const FourTuple& tuple, const Reference& to, bool ends_here, Instant now);
   // Rollback: the gate is gone; what was held is the caller's to replay.
   std::deque<Frame> take_back(const FourTuple& tuple);
   // The parked PCB is gone; the tombstone stays for stragglers.
   void release_at_source(const FourTuple& tuple);
 
   // ---- the target's half ----
-  // What `stragglers_from` passes on is older than what comes from elsewhere (0: nobody does).
-  void hold_at_target(const FourTuple& tuple, NodeId stragglers_from, std::uint32_t window_bytes,
-                      bool awaiting_barrier);
+  // What `source` passes on is older than what comes from elsewhere, or from itself under `direct`.
+  struct Arriving {
+    FourTuple tuple;
+    Epoch epoch;
+    NodeId source;
+    NodeId forwarder;  // 0: none has mapped it, and no barrier comes
+    FlowId direct;     // the forwarder's identifier
+    std::uint32_t window_bytes = 0;
+    bool barrier_passed = false;
+  };
+  void hold_at_target(const Arriving& arriving);
   // The mapping of (forwarder, flow) was installed: packets that came too early are delivered.
   void adopt_orphans(Instant now);
   // ACTIVE: the stack is live. Stragglers go in, then, if the barrier has passed, the direct ones.
   void activate(const FourTuple& tuple, Instant now);
   void on_barrier(const FourTuple& tuple, Instant now);
+  // Active, and what an earlier owner passes on has not all come.
+  bool awaits_older(const FourTuple& tuple) const;
   // Not ours and never was: what comes for it belongs to the source.
   void refer(const FourTuple& tuple, const Reference& to, Instant now) { bury(tuple, to, now); }
   // The target gives up: what came straight to it goes back to the source.
@@ -153,8 +167,9 @@ class IntermediateDriver {
     HoldQueue stragglers;  // at the source: everything
     HoldQueue direct;
     bool barrier_passed = false;
-    Reference to;            // kSourcePassing
-    NodeId stragglers_from;  // at the target
+    bool marked = false;
+    Reference to;       // kSourcePassing
+    Arriving arriving;  // at the target
     FourTuple tuple;
   };
   struct Orphan {
@@ -162,7 +177,20 @@ class IntermediateDriver {
     Instant expires;
   };
 
-  bool at_gate(Frame& frame, const FourTuple& tuple, Arrival arrival, NodeId from);
+  // How it came here, and what it is.
+  struct Passing {
+    NodeId from;  // 0: from the device
+    FlowId flow;
+    Arrival arrival = Arrival::kDirect;
+    int hops = 0;
+    FourTuple tuple{};
+    bool is_syn = false;  // opens a connection: SYN without ACK
+    std::optional<Epoch> mark{};
+  };
+  bool at_gate(Frame& frame, const Passing& packet, Instant now);
+  void mark_elsewhere(Frame frame, const Passing& packet, Instant now);
+  static bool is_straggler(const Gate& gate, const Passing& packet);
+  void open_gate(Gate& gate, Instant now);
   void to_stack(NodeId from, Frame frame, const FourTuple& tuple, bool is_syn, int hops,
                 Instant now);
   void give_back(NodeId from, Frame frame, int hops);
@@ -172,7 +200,7 @@ class IntermediateDriver {
   void release_direct(Gate& gate, Instant now);
   void hold_orphan(Frame frame, Instant now);
   void bury(const FourTuple& tuple, const Reference& to, Instant now);
-  void deliver_from(NodeId from, Frame frame, Arrival arrival, int hops, Instant now);
+  void deliver(Frame frame, Passing packet, Instant now);
 
   Stack& stack_;
   Tunnel& tunnel_;
@@ -180,6 +208,7 @@ class IntermediateDriver {
   DropCounters& drops_;
   Counter& stragglers_sent_;
   Counter& early_held_;
+  Counter& marks_;
 
   std::unordered_map<FourTuple, std::unique_ptr<Gate>, FourTupleHash> gates_;
   // In one piece: small ones by themselves, scattered among connections that are gone, would keep

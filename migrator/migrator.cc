@@ -239,7 +239,7 @@ void Migrator::on_undeliverable(NodeId via, NodeId /*to*/, std::uint8_t kind, By
 }
 
 void Migrator::install_mapping(const wire::State& head, Instant now) {
-  bus_.post(MappingRequest{head.tuple, head.tenure, head.target, head.flow});
+  bus_.post(MappingRequest{head.tuple, head.tenure, head.target, head.flow, head.source});
   // Down the old way, behind the last packet that took it.
   env_->send(head.source, wire::Barrier{head.tenure, options_.self, options_.boot}, now);
 }

@@ -32,7 +32,7 @@ std::size_t to_carry(const Connection& connection) {
   return connection.unsent() + connection.unacknowledged() + connection.readable();
 }
 
-bool has_settled(const Connection& connection, MigrationMode mode) {
+bool has_drained(const Connection& connection, MigrationMode mode) {
   if (mode == MigrationMode::kDrain) {
     return connection.unsent() + connection.unacknowledged() == 0;
   }
@@ -174,7 +174,7 @@ void SourceHalf::on_promise(const wire::Promise& message, NodeId from, Instant n
 
 void SourceHalf::settle(Outgoing& m, Connection& connection, Instant now) {
   const MigrationMode mode = m.request.terms.mode;
-  if (!has_settled(connection, mode)) connection.pause_writing(true);
+  if (!has_drained(connection, mode)) connection.pause_writing(true);
   settling_.push_back(m.tenure);  // poll() comes when the applications have read what is there
   wheel_.arm(m, mode == MigrationMode::kDrain ? m.give_up : now + kSettlingPatience);
 }
@@ -197,8 +197,11 @@ bool SourceHalf::moving(const ConnectionId& connection) const {
 void SourceHalf::poll(Instant now) {
   std::vector<Tenure> settled;
   for (const Tenure& tenure : settling_) {
+    const Outgoing& m = *find(tenure);
     const Connection* connection = env_.stack.find(tenure.connection);
-    if (connection == nullptr || has_settled(*connection, find(tenure)->request.terms.mode)) {
+    // What an earlier owner still passes on here would come behind what goes on from here.
+    const bool complete = !env_.driver.awaits_older(m.tuple);
+    if (connection == nullptr || (complete && has_drained(*connection, m.request.terms.mode))) {
       settled.push_back(tenure);
     }
   }
@@ -322,7 +325,7 @@ Result<void> SourceHalf::send_state(Outgoing& m, Instant now) {
   reach(m, Stage::kSent, now);
   if (m.forwarder == env_.options.self) {
     // We are the forwarder: from here on packets go to the target, and none is on an older way.
-    env_.bus.post(MappingRequest{m.tuple, m.tenure, target, m.flow});
+    env_.bus.post(MappingRequest{m.tuple, m.tenure, target, m.flow, m.forwarder});
     m.barrier = wire::Barrier{m.tenure, m.forwarder, env_.options.boot};
     reach(m, Stage::kMapped, now);
   }
@@ -350,7 +353,8 @@ void SourceHalf::on_ready(const wire::Ready& message, NodeId from, Instant now) 
 void SourceHalf::grant(Outgoing& m, Instant now) {
   // In this order on the way to the target: stragglers, the barrier behind them, the grant, unless
   // it has left with STATE.
-  env_.driver.pass_on(m.tuple, {m.tenure, m.request.target, m.own_flow}, now);
+  env_.driver.pass_on(m.tuple, {m.tenure, m.request.target, m.own_flow},
+                      /*ends_here=*/m.forwarder == env_.options.self, now);
   m.stage = Stage::kGranted;
   if (m.barrier) env_.send(m.request.target, *m.barrier, now);
   if (!m.rides) env_.send(m.request.target, wire::Grant{m.tenure, frozen_for(m, now)}, now);

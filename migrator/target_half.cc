@@ -182,7 +182,8 @@ void TargetHalf::map_inbound(const wire::State& head) {
                             head.tuple, head.tenure.connection);
   }
   if (head.forwarder == env_.options.self) {
-    env_.bus.post(MappingRequest{head.tuple, head.tenure, env_.options.self, head.flow});
+    env_.bus.post(
+        MappingRequest{head.tuple, head.tenure, env_.options.self, head.flow, head.source});
   } else if (head.forwarder != NodeId{}) {
     env_.tunnel.map_inbound(head.forwarder, env_.channel.peer_boot(head.forwarder), head.flow,
                             head.tuple, head.tenure.connection);
@@ -194,9 +195,9 @@ void TargetHalf::attach(Incoming& incoming, FrozenConnection frozen, Instant now
   incoming.verdict = Verdict::kAttached;
   incoming.frozen.emplace(std::move(frozen));
   incoming.attached_at = now;
-  const bool awaiting_barrier = head.forwarder != NodeId{} && !incoming.barrier_passed;
-  env_.driver.hold_at_target(head.tuple, head.source == head.forwarder ? NodeId{} : head.source,
-                             incoming.frozen->connection().receive_window(), awaiting_barrier);
+  env_.driver.hold_at_target({head.tuple, head.tenure.epoch, head.source, head.forwarder, head.flow,
+                              incoming.frozen->connection().receive_window(),
+                              incoming.barrier_passed});
   env_.driver.adopt_orphans(now);
   env_.bus.post(MigrationStageReached{head.tenure, Stage::kAttached, {}});
   if (head.granted) {

@@ -12,7 +12,6 @@
 namespace migd {
 namespace {
 
-constexpr std::uint32_t kCwndMax = 1u << 30;  // more has no meaning, and may not travel
 
 // Appends the last `count` bytes of a segment's buffers, which begin with headers or not.
 void append_tail(Bytes& to, const pbuf* p, std::size_t count) {

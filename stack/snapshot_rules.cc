@@ -11,7 +11,6 @@ namespace migd {
 namespace {
 
 constexpr std::uint8_t kScaleMax = 14;  // RFC 7323 2.3
-constexpr std::uint32_t kCwndMax = 1u << 30;
 constexpr Duration kRtoMin = 1ms;
 constexpr Duration kPast = 24h * 365 * 100;
 constexpr std::uint32_t kKeepaliveCountMax = 255;

@@ -527,6 +527,12 @@ void LossRecovery::capture(Instant now, RecoveryState& out, CongestionState& con
   out.frto_step = frto_step_;
   out.limited_until = limited_until_;
   if (last_sent_ != Instant{}) out.send_idle = now - last_sent_;
+  for (std::uint32_t* bytes :
+       {&out.prr_delivered, &out.prr_sent, &out.prr_flight, &out.undo_unproven, &out.undo_cwnd,
+        &out.undo_ssthresh, &congestion.epoch_cwnd, &congestion.cwnd_max, &congestion.cwnd_prior,
+        &congestion.cwnd_reno, &congestion.undo_cwnd_max}) {
+    *bytes = std::min(*bytes, kCwndMax);
+  }
 }
 
 std::vector<SentRange> LossRecovery::capture_sent(const tcp_pcb& pcb, Instant now) {

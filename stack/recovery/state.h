@@ -10,6 +10,9 @@
 
 namespace migd {
 
+// Of windows, and of sums of bytes: more has no meaning, and may not travel.
+inline constexpr std::uint32_t kCwndMax = 1u << 30;
+
 // Bytes in flight, one behind the other from SND.UNA to SND.NXT, that have the same to tell.
 struct SentRange {
   std::uint32_t length = 0;  // in sequence space

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
+#include "forwarder/order_mark.h"
 #include "forwarder/rendezvous.h"
 #include "tests/forwarder/test_nodes.h"
 
@@ -43,6 +45,11 @@ struct Fixture {
            std::uint32_t epoch = 2) {
     tell(MappingRequest{tuple, {connection_id(9), Epoch{epoch}}, NodeId{owner}, FlowId{flow}});
   }
+  void move(const FourTuple& tuple, std::uint16_t from, std::uint16_t to, std::uint32_t flow,
+            std::uint32_t epoch) {
+    tell(MappingRequest{
+        tuple, {connection_id(9), Epoch{epoch}}, NodeId{to}, FlowId{flow}, NodeId{from}});
+  }
   Route route(ByteView packet) {
     Frame frame = tunnel.frame_of(packet);
     const IpHeader ip = *parse_ip(frame.bytes());
@@ -59,12 +66,18 @@ struct Fixture {
     }
     return {};
   }
-  std::optional<GueHeader> gue() {
+  std::optional<UdpView> outer() {
     const ByteView packet = tunnel.output.frames.back().bytes();
     const IpHeader ip = *parse_ip(packet);
     if (ip.protocol != kProtocolUdp) return std::nullopt;
-    return *GueHeader::parse(UdpView::parse(packet.subspan(ip.header_size))->payload());
+    return *UdpView::parse(packet.subspan(ip.header_size));
   }
+  std::uint16_t outer_port() { return outer()->src_port(); }
+  std::optional<GueHeader> gue() {
+    const auto udp = outer();
+    return udp ? std::optional(*GueHeader::parse(udp->payload())) : std::nullopt;
+  }
+  ByteView inner() { return outer()->payload().subspan(gue()->size()); }
 
   Instant now{100s};
   MessageBus bus;
@@ -95,6 +108,54 @@ TEST(Forwarder, InstalledMappingIsConfirmedWithThePreviousOwner) {
   EXPECT_EQ(t.installed[1].previous_owner, NodeId{4});
   EXPECT_EQ(t.installed[1].owner, NodeId{5});
   EXPECT_EQ(t.installed[1].flow, FlowId{78});
+}
+
+// Sent last: an order mark of this epoch.
+std::optional<Epoch> mark_in(ByteView packet) {
+  const IpHeader ip = *parse_ip(packet);
+  if (ip.protocol != kProtocolTcp) return std::nullopt;
+  return order_mark(*TcpView::parse(packet.subspan(ip.header_size)));
+}
+
+TEST(Forwarder, AMarkFollowsTheLastPacketOfTheOldWay) {
+  Fixture t(kForwarderRole);
+  for (const FourTuple& tuple : {tuple_v4(), tuple_v6()}) {
+    t.map(tuple, 4, 77, 2);
+    t.route(client_packet(tuple, 100));
+    const IpHeader before = *parse_ip(t.tunnel.output.frames.back().bytes());
+    const Bytes ports(t.tunnel.output.frames.back().data() + before.header_size,
+                      t.tunnel.output.frames.back().data() + before.header_size + 4);
+    t.move(tuple, 4, 5, 78, 3);
+    const ByteView mark = t.tunnel.output.frames.back().bytes();
+    const IpHeader ip = *parse_ip(mark);
+    EXPECT_EQ(mark_in(mark), Epoch{3});
+    EXPECT_EQ(ip.dst, before.dst);
+    EXPECT_TRUE(std::equal(ports.begin(), ports.end(), mark.data() + ip.header_size))
+        << "of the same flow";
+    EXPECT_TRUE(l4_checksum_ok(ip, t.tunnel.output.frames.back()));
+    const std::size_t sent = t.tunnel.output.frames.size();
+    t.move(tuple, 4, 5, 78, 3);
+    EXPECT_EQ(t.tunnel.output.frames.size(), sent) << "once";
+  }
+}
+
+TEST(Forwarder, AMarkFollowsAnUnmappedFlowToTheClassifierThatHadIt) {
+  Fixture t(kForwarderRole);
+  t.route(client_packet(tuple_v4(), 100));
+  const std::uint16_t port = t.outer_port();
+  t.move(tuple_v4(), t.sent_to().value, 4, 77, 2);
+  ASSERT_TRUE(t.gue().has_value());
+  EXPECT_EQ(t.outer_port(), port) << "the underlay sees the same flow";
+  EXPECT_EQ(mark_in(t.inner()), Epoch{2});
+}
+
+TEST(Forwarder, NoMarkForAFlowThatDoesNotMoveOrMovesFromHere) {
+  Fixture t(kForwarderRole);
+  t.map(tuple_v4(), 4, 77, 2);
+  t.map(tuple_v4(), 4, 78, 3);
+  t.map(tuple_v6(), 1, 77, 2);
+  t.move(tuple_v6(), 1, 4, 77, 3);
+  EXPECT_TRUE(t.tunnel.output.frames.empty());
 }
 
 TEST(Forwarder, StaleRequestChangesNothingAndIsNotConfirmed) {

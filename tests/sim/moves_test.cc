@@ -56,6 +56,15 @@ std::vector<Scenario> clean_scenarios() {
       s.cluster.link.batch_window = 30us;
     }));
   }
+  // Between the nodes, packets of different flows change places; those of one do not.
+  for (const bool classifier_apart : {false, true}) {
+    all.push_back(with(upload(600'000), "queues", [classifier_apart](Scenario& s) {
+      s.cluster.fabric_path.queue_skew = 2ms;
+      s.cluster.client_path.bytes_per_second = 40'000'000;  // all the time, no window at once
+      s.cluster.hosts = 3;
+      s.cluster.classifier_apart = classifier_apart;
+    }));
+  }
   for (std::size_t i = 0; i < all.size(); ++i)
     all[i].name += "_" + std::to_string(i);
   return all;

@@ -48,11 +48,7 @@ void SimNet::isolate(PortId port, bool blocked) {
   ports_[port].isolated = blocked;
 }
 
-std::optional<PortId> SimNet::route(const Addresses& addresses, ByteView packet) const {
-  const auto found = routes_.find(addresses.dst);
-  if (found == routes_.end() || found->second.empty()) return std::nullopt;
-  const auto& choices = found->second;
-  if (choices.size() == 1) return choices.front();
+std::size_t SimNet::flow_hash(const Addresses& addresses, ByteView packet) {
   std::size_t hash = 14695981039346656037u;
   const auto mix = [&hash](ByteView bytes) {
     for (const std::uint8_t byte : bytes)
@@ -61,7 +57,15 @@ std::optional<PortId> SimNet::route(const Addresses& addresses, ByteView packet)
   mix(addresses.src.bytes());
   mix(addresses.dst.bytes());
   if (packet.size() >= addresses.header_size + 4) mix(packet.subspan(addresses.header_size, 4));
-  return choices[hash % choices.size()];
+  return hash;
+}
+
+std::optional<PortId> SimNet::route(const Addresses& addresses, ByteView packet) const {
+  const auto found = routes_.find(addresses.dst);
+  if (found == routes_.end() || found->second.empty()) return std::nullopt;
+  const auto& choices = found->second;
+  if (choices.size() == 1) return choices.front();
+  return choices[flow_hash(addresses, packet) % choices.size()];
 }
 
 void SimNet::send(PortId from, Bytes packet) {
@@ -87,15 +91,16 @@ void SimNet::transmit(PortId from, Bytes packet) {
   travel(from, *to, path, std::move(packet));
 }
 
-Instant SimNet::arrival(Path& path, std::size_t bytes, bool& lost) {
+Instant SimNet::arrival(Path& path, ByteView packet, bool& lost) {
   const PathOptions& options = path.options;
   Instant start = world_.now();
   if (options.bytes_per_second > 0) {
     path.free_at = std::max(path.free_at, start);
     lost = path.free_at - start > options.queue_max;
     if (lost) return start;
-    path.free_at += Duration(std::int64_t{1'000'000'000} * static_cast<std::int64_t>(bytes) /
-                             static_cast<std::int64_t>(options.bytes_per_second));
+    path.free_at +=
+        Duration(std::int64_t{1'000'000'000} * static_cast<std::int64_t>(packet.size()) /
+                 static_cast<std::int64_t>(options.bytes_per_second));
     start = path.free_at;
   }
   const auto random = [&path](Duration most) {
@@ -105,13 +110,19 @@ Instant SimNet::arrival(Path& path, std::size_t bytes, bool& lost) {
   Instant when = start + options.delay;
   if (options.jitter > Duration::zero()) when += random(options.jitter);
   if (path.rng.chance(options.reorder)) return when + random(options.reorder_delay);
-  path.last_arrival = std::max(path.last_arrival, when);
-  return path.last_arrival;
+  std::size_t queue = 0;
+  if (options.queue_skew > Duration::zero()) {
+    queue = flow_hash(*addresses_of(packet), packet) % path.last_arrival.size();
+    when += options.queue_skew * queue / (path.last_arrival.size() - 1);
+  }
+  Instant& last = path.last_arrival[queue];
+  last = std::max(last, when);
+  return last;
 }
 
 void SimNet::travel(PortId from, PortId to, Path& path, Bytes packet) {
   bool lost = false;
-  const Instant when = arrival(path, packet.size(), lost);
+  const Instant when = arrival(path, packet, lost);
   if (lost) return report(Crossing::Point::kLost, from, to, packet);
   if (path.rng.chance(path.options.corrupt)) damage(path.rng, packet);
   world_.schedule(when, [this, from, to, packet = std::move(packet)]() mutable {

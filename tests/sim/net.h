@@ -7,6 +7,7 @@
 // it), when it is delivered, and when it is lost.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -35,6 +36,9 @@ struct PathOptions {
   Duration reorder_delay = 1ms;
   std::uint64_t bytes_per_second = 0;  // 0: no limit
   Duration queue_max = 200ms;          // of throttled packets; what would wait longer is lost
+  // Among four queues, the slowest has so much more delay. Each flow keeps to one, so only packets
+  // of different flows change places.
+  Duration queue_skew{};
   bool blocked = false;
 };
 
@@ -98,15 +102,16 @@ class SimNet {
   struct Path {
     PathOptions options;
     SimRng rng;
-    Instant last_arrival{};
+    std::array<Instant, 4> last_arrival{};  // of each queue
     Instant free_at{};
   };
 
   Path& path_state(PortId from, PortId to);
+  static std::size_t flow_hash(const Addresses& addresses, ByteView packet);
   std::optional<PortId> route(const Addresses& addresses, ByteView packet) const;
   void transmit(PortId from, Bytes packet);
   void travel(PortId from, PortId to, Path& path, Bytes packet);
-  Instant arrival(Path& path, std::size_t bytes, bool& lost);
+  Instant arrival(Path& path, ByteView packet, bool& lost);
   void arrive(PortId from, PortId to, Bytes packet);
   void report(Crossing::Point point, PortId from, PortId to, ByteView packet);
 

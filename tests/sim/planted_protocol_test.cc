@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/sim/bugs.h"
@@ -76,7 +78,7 @@ std::vector<Duration> grant_after_abort(SimMachine& from, ChannelMessage& messag
 }
 
 // The target hears of the barrier before it can have passed.
-std::vector<Duration> barrier_ignored(SimMachine& from, ChannelMessage& message) {
+std::vector<Duration> early_barrier(SimMachine& from, ChannelMessage& message) {
   if (message.kind != wire::Kind::kState || !from.options().self.roles.host) return kAsItIs;
   const auto state = message.as<wire::State>();
   from.channel().inject(with(message, wire::Barrier{state.tenure, state.forwarder,
@@ -130,10 +132,10 @@ void forwarder_dies(SimCluster& cluster, SimClient&) {
 
 // ---- what broken nodes do with packets ----
 
-// What an earlier owner should pass on to the next one is eaten.
-void stragglers_eaten(SimCluster& cluster, SimClient&) {
+// What an earlier owner passes on to the next one goes through `change`.
+void change_stragglers(SimCluster& cluster, std::function<std::vector<Bytes>(Bytes)> change) {
   for (SimMachine* host : cluster.hosts()) {
-    cluster.net().set_filter(host->port(), [&cluster, host](Bytes packet) {
+    cluster.net().set_filter(host->port(), [&cluster, host, change](Bytes packet) {
       const auto ip = addresses_of(packet);
       bool straggler = false;
       for (const SimMachine* other : cluster.hosts()) {
@@ -141,10 +143,32 @@ void stragglers_eaten(SimCluster& cluster, SimClient&) {
                                   ip->dst == *other->options().self.tunnel(ip->dst.family()));
       }
       std::vector<Bytes> out;
-      if (!straggler) out.push_back(std::move(packet));
+      if (straggler) return change(std::move(packet));
+      out.push_back(std::move(packet));
       return out;
     });
   }
+}
+
+// It is eaten, but for the order marks.
+void stragglers_eaten(SimCluster& cluster, SimClient&) {
+  change_stragglers(cluster, [](Bytes packet) {
+    std::vector<Bytes> out;
+    if (is_order_mark(packet)) out.push_back(std::move(packet));
+    return out;
+  });
+}
+
+// The order mark leaves those behind that it was to come after, and so does the barrier.
+void order_ignored(SimCluster& cluster, SimClient&) {
+  cluster.decide_sending(early_barrier);
+  change_stragglers(cluster, [held = std::vector<Bytes>()](Bytes packet) mutable {
+    std::vector<Bytes> out;
+    const bool mark = is_order_mark(packet);
+    (mark ? out : held).push_back(std::move(packet));
+    if (mark) std::ranges::move(std::exchange(held, {}), std::back_inserter(out));
+    return out;
+  });
 }
 
 // The source thaws, and is never heard again.
@@ -273,6 +297,11 @@ Scenario unprepared(Scenario scenario) {
   scenario.cluster.migration_prepare = false;
   return scenario;
 }
+// Packets come all the time, and not a window at once.
+Scenario steady(Scenario scenario) {
+  scenario.cluster.client_path.bytes_per_second = 25'000'000;
+  return scenario;
+}
 Scenario lossy(Scenario scenario) {
   scenario.cluster.client_path = {.delay = 5ms, .loss = 0.05};
   return scenario;
@@ -288,8 +317,8 @@ INSTANTIATE_TEST_SUITE_P(
         Plant{"grant_after_abort", "one_owner", " owns epoch ",
               moving(unprepared(echo(1500, 900)), 40ms), says(grant_after_abort),
               target_is_cut_off},
-        Plant{"barrier_ignored", "clean_path", "duplicate ACK",
-              moving(unprepared(upload(3'000'000)), 3ms), says(barrier_ignored), slow_old_way},
+        Plant{"order_ignored", "clean_path", "duplicate ACK",
+              moving(unprepared(steady(upload(3'000'000)))), order_ignored, slow_old_way},
         Plant{"stragglers_eaten", "clean_path", "by client",
               moving(unprepared(upload(3'000'000)), 3ms), stragglers_eaten},
         Plant{"mapping_not_reverted", "survival", "waits in vain",

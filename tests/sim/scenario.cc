@@ -99,7 +99,7 @@ void PrintTo(const Scenario& scenario, std::ostream* out) {
 bool Scenario::clean_path() const {
   const auto clean = [](const PathOptions& path) {
     return path.loss + path.duplicate + path.corrupt + path.reorder == 0 &&
-           path.jitter == Duration::zero() && path.bytes_per_second == 0;
+           path.jitter == Duration::zero();
   };
   return clean(cluster.client_path) && !disturb;
 }

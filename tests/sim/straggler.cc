@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "forwarder/order_mark.h"
 #include "tests/sim/segment.h"
 
 namespace migd::sim {
@@ -38,6 +39,14 @@ Bytes straggler(const SimMachine& from, const SimMachine& to, ByteView inner) {
   packet[kIp + kUdp + 6] = 1;     // hops
   fill_checksums(packet);
   return packet;
+}
+
+bool is_order_mark(ByteView packet) {
+  const auto ip = parse_ip(packet);
+  if (!ip || ip->protocol != kProtocolTcp) return false;
+  const auto tcp =
+      TcpView::parse(packet.subspan(ip->header_size, ip->total_size - ip->header_size));
+  return tcp && order_mark(*tcp);
 }
 
 }  // namespace migd::sim
