@@ -25,7 +25,7 @@ void CongestionControl::on_ack(CongestionWindow window, SeqNum acknowledged, Seq
                                Duration round_trip) {
   if (window.ssthresh != CongestionWindow::kMax) return;  // only the first slow start is blind
   if (slow_start_.on_ack(acknowledged, send_next, round_trip)) {
-    window.ssthresh = window.cwnd;
+    window.ssthresh = std::max(window.cwnd, 2 * window.mss);  // as a loss leaves it (RFC 5681 3.1)
     slow_start_.stop();
   }
 }
