@@ -20,6 +20,16 @@ std::string_view to_string(DropReason reason) {
       return "bad_checksum";
     case DropReason::kBeyondWindow:
       return "beyond_window";
+    case DropReason::kOldTimestamp:
+      return "old_timestamp";
+    case DropReason::kResetOutOfPlace:
+      return "reset_out_of_place";
+    case DropReason::kSynOutOfPlace:
+      return "syn_out_of_place";
+    case DropReason::kNoAcknowledgement:
+      return "no_acknowledgement";
+    case DropReason::kBadAcknowledgement:
+      return "bad_acknowledgement";
     case DropReason::kNotOurAddress:
       return "not_our_address";
     case DropReason::kTtlExceeded:

@@ -16,8 +16,13 @@ enum class DropReason : std::uint8_t {
   kUnsupportedProtocol,  // neither TCP nor one of ours
   kBadTcpHeader,         // data offset or option lengths
   kBadChecksum,
-  kBeyondWindow,   // a segment that no window of its connection ever covered
-  kNotOurAddress,  // neither a VIP nor our tunnel address
+  kBeyondWindow,        // a segment that no window of its connection ever covered
+  kOldTimestamp,        // PAWS: its timestamp is older than one that was seen
+  kResetOutOfPlace,     // a RST that is not exactly what was expected next
+  kSynOutOfPlace,       // a SYN of a connection that is open
+  kNoAcknowledgement,   // a segment of an open connection without ACK
+  kBadAcknowledgement,  // of what was not sent, or long ago
+  kNotOurAddress,       // neither a VIP nor our tunnel address
   kTtlExceeded,
   kUnknownTunnelPeer,  // to our tunnel address, but not from a configured peer's
   kUnknownFlowId,      // encapsulated, but nothing is mapped to that identifier

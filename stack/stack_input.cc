@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "stack/acceptability.h"
 #include "stack/frame_pbuf.h"
 #include "stack/snapshot_rules.h"
 #include "stack/stack_impl.h"
@@ -150,31 +151,33 @@ Stack::InputVerdict StackImpl::input_for_listener(Frame& frame, const Segment& s
 
 namespace {
 
-// No window ever covered any of it (with one more for a FIN or a probe): neither its
-// acknowledgement nor its window counts (RFC 9293 3.10.7.4). lwIP would take both, and a stranger
-// could close the window for good, or have a handshake reset. What is older is lwIP's to answer.
-bool is_outside(const tcp_pcb& pcb, const TcpView& tcp) {
-  const SeqNum next(pcb.rcv_nxt);
-  if (pcb.state == TIME_WAIT) return false;
-  if (tcp.seq() > next + pcb.rcv_wnd + 1) return true;
-  return pcb.state == SYN_RCVD && tcp.seq() < next && !tcp.has(tcp_flag::kSyn);
-}
+// What counts of a segment's options once the connection is there.
+struct SegmentOptions {
+  LossRecovery::AckOptions ack;
+  std::optional<std::uint32_t> timestamp;
+};
 
-// What an ACK says of what we have sent. Most carry a timestamp and nothing else, in this form
-// (RFC 7323 appendix A).
-LossRecovery::AckOptions ack_options(const tcp_pcb& pcb, const TcpView& tcp) {
+// Most segments carry a timestamp and nothing else, in this form (RFC 7323 appendix A).
+SegmentOptions options_of(const tcp_pcb& pcb, const TcpView& tcp) {
   constexpr std::uint32_t kTimestampAlone = 0x0101080a;
   const ByteView bytes = tcp.options();
-  LossRecovery::AckOptions found;
+  SegmentOptions found;
   if (bytes.size() == 12 && load_u32(bytes.data()) == kTimestampAlone) {
-    found.echo = load_u32(&bytes[8]);
+    found.timestamp = load_u32(&bytes[4]);
+    found.ack.echo = load_u32(&bytes[8]);
   } else if (!bytes.empty()) {
     const TcpOptions options = TcpOptions::parse(bytes);
-    found.block_count = options.sack_block_count;
-    found.blocks = options.sack_blocks;
-    if (options.timestamps) found.echo = options.timestamps->echo;
+    found.ack.block_count = options.sack_block_count;
+    found.ack.blocks = options.sack_blocks;
+    if (options.timestamps) {
+      found.timestamp = options.timestamps->value;
+      found.ack.echo = options.timestamps->echo;
+    }
   }
-  if ((pcb.flags & TF_TIMESTAMP) == 0) found.echo.reset();
+  if ((pcb.flags & TF_TIMESTAMP) == 0) {
+    found.timestamp.reset();
+    found.ack.echo.reset();
+  }
   return found;
 }
 
@@ -201,10 +204,12 @@ void StackImpl::input_for_connection(TcpConnection& connection, Frame& frame,
   const SeqNum next(pcb.rcv_nxt);
   const SeqNum right_edge = next + pcb.rcv_wnd;
   const TcpView& tcp = segment.tcp;
+  const SegmentOptions options = options_of(pcb, tcp);
 
-  if (is_outside(pcb, tcp)) {
-    drop(DropReason::kBeyondWindow);
-    if (!tcp.has(tcp_flag::kRst) && pcb.state != SYN_RCVD) {
+  const bool old_timestamp = options.timestamp && is_recent(&pcb, *options.timestamp) == 0;
+  if (const Acceptability found = acceptability(pcb, tcp, old_timestamp); found.why_not) {
+    drop(*found.why_not);
+    if (found.answer && connection.challenges_.take(now_)) {
       serve(connection, [&connection] { tcp_send_empty_ack(connection.pcb_); });
     }
     return;
@@ -239,7 +244,7 @@ void StackImpl::input_for_connection(TcpConnection& connection, Frame& frame,
   }
   connection.timers_.heard_from_peer(now_);
   ack_ = {};
-  ack_.options = ack_options(pcb, tcp);
+  ack_.options = options.ack;
   if (!connection.first_heard_) connection.first_heard_ = now_;
   // RFC 5681 4.2: what fills a gap is acknowledged at once; and so is what follows, for the
   // sender's window is small now, and an acknowledgment that waits costs it more.

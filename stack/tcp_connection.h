@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/timer_wheel.h"
+#include "stack/acceptability.h"
 #include "stack/connection.h"
 #include "stack/lwip_headers.h"
 #include "stack/pcb_timers.h"
@@ -152,6 +153,7 @@ class TcpConnection final : public Connection {
   ReceiveGrowth receive_growth_;
   TcpSnapshot::SackBlock duplicate_{};  // of the segment that is processed (RFC 2883)
   std::uint8_t quick_acks_ = 0;         // segments that are acknowledged at once
+  ChallengeBudget challenges_;
   std::uint32_t retransmitted_segments_ = 0;
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;

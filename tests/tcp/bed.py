@@ -1,0 +1,142 @@
+"""Two nodes and their clients in one network namespace, which is the caller's own: each node has a
+TUN device, and so has the test, which is every client at once. Nothing here outlives it."""
+import fcntl
+import os
+import re
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "scripts"))
+
+from lablib import kernel  # noqa: E402
+from wire import ramp  # noqa: E402
+
+NODES = {"a": 1, "b": 2}  # a is the forwarder of all connections, and their first owner
+VIP = {4: "10.77.100.1", 6: "fd77:0:0:100::1"}
+CLIENTS = {4: "10.77.128.0/18", 6: "fd77:0:0:1::/64"}
+SERVICES = {"echo": 7, "discard": 9, "source": 19, "files": 80}
+FILES = {"small": 100, "large": 200_000}
+WINDOW, SEND_BUFFER = 128 << 10, 16 << 10
+MIN_RTO_S = 1  # long beside what a busy machine takes
+MTU = 1500
+READY_TIMEOUT_S = 20
+
+_LINK_UP = f"link set dev {{}} mtu {MTU} txqueuelen 10000 multicast off addrgenmode none up"
+_TUNSETIFF = 0x400454CA
+_IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
+_SETTINGS = {"net.ipv4.ip_forward": 1, "net.ipv4.conf.all.rp_filter": 0,
+             "net.ipv4.conf.default.rp_filter": 0, "net.ipv6.conf.all.forwarding": 1}
+
+
+def _tunnel(number):
+    return f"10.77.200.{number}", f"fd77:0:0:200::{number}"
+
+
+def _command(*arguments, text=None):
+    done = subprocess.run(arguments, input=text, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _open_client_device():
+    descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", b"client", _IFF_TUN | _IFF_NO_PI))
+    return descriptor
+
+
+def _build_network():
+    lines = ["link set lo up"]
+    for node, number in NODES.items():
+        lines += [f"tuntap add dev {node} mode tun vnet_hdr", _LINK_UP.format(node)]
+        lines += [f"route add {tunnel} dev {node}" for tunnel in _tunnel(number)]
+    lines += [_LINK_UP.format("client")]
+    lines += [f"route add {VIP[family]} dev a" for family in VIP]
+    lines += [f"route add {CLIENTS[family]} dev client" for family in CLIENTS]
+    _command("ip", "-batch", "-", text="\n".join(lines) + "\n")
+
+
+def _config(node, keys):
+    number = NODES[node]
+    parts = [f'config_version = 1\n[node]\nname = "{node}"\nid = {number}\n'
+             'roles = ["forwarder", "classifier", "host"]\n'
+             f'[link]\nkind = "tun"\nname = "{node}"\nmtu = {MTU}\n'
+             f'[admin]\nsocket = "{node}.sock"\n'
+             f'[tcp]\nmin_rto = "{MIN_RTO_S}s"\nwindow = "{WINDOW >> 10}KiB"\n'
+             f'send_buffer = "{SEND_BUFFER >> 10}KiB"\n'
+             f'[tunnel]\naddress = {list(_tunnel(number))}\n[channel]\nkey_file = "{node}.key"\n']
+    parts += [f'[[peer]]\nname = "{peer}"\nid = {NODES[peer]}\n'
+              'roles = ["forwarder", "classifier", "host"]\n'
+              f'tunnel_address = {list(_tunnel(NODES[peer]))}\npublic_key = "{keys[peer]}"\n'
+              for peer in NODES if peer != node]
+    for name, port in SERVICES.items():
+        parts += [f'[[service]]\nname = "{name}"\nvip = ["{VIP[4]}:{port}", "[{VIP[6]}]:{port}"]\n'
+                  f'classify = {{ on = "syn" }}\napplication = "{name}"\ndefault = "node:a"\n'
+                  f'[[application]]\nname = "{name}"\nkind = "{name}"\n'
+                  + ('root = "www"\n' if name == "files" else "")]
+    return "\n".join(parts).replace("'", '"')
+
+
+class Bed:
+    def __init__(self, folder, binary):
+        self.folder = folder
+        self.client = _open_client_device()
+        for key, value in _SETTINGS.items():
+            with open(f"/proc/sys/{key.replace('.', '/')}", "w", encoding="ascii") as file:
+                file.write(str(value))
+        _build_network()
+        os.mkdir(os.path.join(folder, "www"))
+        for name, size in FILES.items():
+            self._make_file(name, size)
+        keys = {node: _command(binary, "keygen", "--out", self._path(f"{node}.key")).strip()
+                for node in NODES}
+        self._processes = {}
+        for node in NODES:
+            with open(self._path(f"{node}.toml"), "w", encoding="utf-8") as file:
+                file.write(_config(node, keys))
+            with open(self._path(f"{node}.log"), "w", encoding="utf-8") as log:
+                self._processes[node] = subprocess.Popen(
+                    [binary, "run", "-c", self._path(f"{node}.toml")], stdout=log, stderr=log,
+                    stdin=subprocess.DEVNULL, cwd=folder, preexec_fn=kernel.die_with_parent)
+        self._wait_for_peers()
+
+    def _path(self, name):
+        return os.path.join(self.folder, name)
+
+    def socket(self, node):
+        return self._path(f"{node}.sock")
+
+    def ended(self):
+        """The nodes that have ended, with the tail of what they said."""
+        return {node: self.log_tail(node) for node, process in self._processes.items()
+                if process.poll() is not None}
+
+    def log_tail(self, node):
+        with open(self._path(f"{node}.log"), errors="replace", encoding="utf-8") as file:
+            return "".join(file.readlines()[-20:])
+
+    def _wait_for_peers(self):
+        give_up = time.monotonic() + READY_TIMEOUT_S
+        for node in NODES:
+            while not re.search('"up":true', self._status(node)):
+                if self.ended() or time.monotonic() > give_up:
+                    raise RuntimeError("the nodes do not find each other\n" +
+                                       "\n".join(self.log_tail(node) for node in NODES))
+                time.sleep(0.02)
+
+    def _status(self, node):
+        with socket.socket(socket.AF_UNIX) as made:
+            try:
+                made.connect(self.socket(node))
+            except OSError:
+                return ""  # not yet
+            made.sendall(b"GET /v1/status HTTP/1.1\r\nHost: migd\r\nConnection: close\r\n\r\n")
+            return b"".join(iter(lambda: made.recv(65536), b"")).decode()
+
+    def _make_file(self, name, size):
+        with open(self._path(os.path.join("www", name)), "wb") as file:
+            file.write(ramp(size))

@@ -1,0 +1,49 @@
+"""Each run of a case is a test of its own, but all that were chosen run together: most wait for a
+timer most of the time. The first test starts them, in a network namespace; each tells its own."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+MIGD = os.environ.get("MIGD_BINARY", os.path.join(ROOT, "build/release/migd"))
+PCAPS = os.path.join(ROOT, "build/tcp-failures")
+GIVE_UP_S = 900
+
+sys.path.insert(0, HERE)
+
+
+def why_not():
+    """None when the suite can run here."""
+    try:
+        os.close(os.open("/dev/net/tun", os.O_RDWR))
+    except OSError as error:
+        return f"needs TUN: /dev/net/tun cannot be opened ({error.strerror})"
+    return None
+
+
+def _unshare():
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    return ["unshare", *user, "--net", "--mount", "--pid", "--fork", "--kill-child",
+            "--mount-proc"]
+
+
+@pytest.fixture(scope="session")
+def results(request):
+    """name -> what the runner says of it"""
+    if reason := why_not():
+        pytest.skip(reason)
+    names = [item.callspec.params["name"] for item in request.session.items
+             if "results" in getattr(item, "fixturenames", ())]
+    shutil.rmtree(PCAPS, ignore_errors=True)
+    os.makedirs(PCAPS)
+    done = subprocess.run([*_unshare(), sys.executable, "-B", os.path.join(HERE, "runner.py"), MIGD,
+                           PCAPS], input="\n".join(names), capture_output=True, text=True,
+                          timeout=GIVE_UP_S, check=False)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, done.stderr
+    return {one["name"]: one for one in found}
