@@ -15,13 +15,13 @@ Acceptability challenge_of(DropReason reason) {
   return {reason, true};
 }
 
-// RFC 5961 3.2: only what fits exactly resets; one in the window may be an honest peer's who has
-// lost count. RFC 1337: none ends TIME_WAIT.
+// RFC 5961 3.2: only what fits exactly resets; one in the window that was offered may be an honest
+// peer's who has lost count. RFC 1337: none ends TIME_WAIT.
 Acceptability of_reset(const tcp_pcb& pcb, SeqNum seq) {
   const SeqNum next(pcb.rcv_nxt);
   if (pcb.state == TIME_WAIT) return drop_of(DropReason::kResetOutOfPlace);
   if (seq == next) return kAccepted;
-  const bool within = seq > next && seq < next + pcb.rcv_wnd;
+  const bool within = seq > next && seq < SeqNum(pcb.rcv_ann_right_edge);
   return {DropReason::kResetOutOfPlace, within};
 }
 

@@ -2,7 +2,7 @@
 import asyncio
 import json
 
-_SESSIONS = 8  # requests that may be under way at a time, for each node
+_SESSIONS = 24  # requests that may be under way at a time, for each node
 
 
 class Admin:
@@ -26,7 +26,8 @@ class Admin:
     async def _ask(self, request):
         session = await self._idle.get()
         try:
-            session = session or await asyncio.open_unix_connection(self._path)
+            if session is None or session[0].at_eof():  # it ends sessions that are idle
+                session = await asyncio.open_unix_connection(self._path)
             reader, writer = session
             writer.write(request)
             status = int((await reader.readline()).split()[1])

@@ -10,6 +10,7 @@ from wire import ACK, FIN, RST, SYN, after, ramp
 
 ANY = object()
 WITHIN_S = 3.0  # an answer that needs no timer; generous, for the machine may be busy
+LONG_S = 20.0  # one that a timer brings, which may have been doubled already
 QUIET_S = 0.15  # in which an answer that must not come would have come
 CROSSING_S = 0.5  # in which an ACK and what is sent again may cross on a busy machine
 AFTER_MOVE_S = 0.05  # in which the ACK of a new owner comes, in states that have one
@@ -45,6 +46,8 @@ class Conn:
         self.timestamp = random.getrandbits(32)
         self.peer = None  # the SYN/ACK's options
         self.stream = None  # what the server's byte number n must be: a function (first, size)
+        self.endless = False  # the server always has more to send
+        self.ended = False  # the server's FIN has come
         self.before_step = None
         self.trace = []  # (time, packet), for a pcap
         self.moving = self.alive = False
@@ -52,6 +55,7 @@ class Conn:
         self._waiter = None
         self._last = None  # of the server: its newest timestamp, ACK and right edge
         self._right = None  # the furthest window that the client has offered
+        self._newest_ts = self.timestamp
         self._acked = self._acked_at = None  # what the client has acknowledged, and when
         self._born = time.monotonic()
 
@@ -65,7 +69,7 @@ class Conn:
     def scale(self):
         """Of the client's windows."""
         scaled = self.peer is not None and self.peer.scale is not None
-        return self.options.scale if scaled else 0
+        return min(self.options.scale, 14) if scaled else 0
 
     @property
     def peer_scale(self):
@@ -75,8 +79,8 @@ class Conn:
     def mss(self):
         """Of a full segment that the server sends."""
         room = MTU - (40 if len(self.local[0]) == 4 else 60)
-        announced = self.options.mss if self.options.mss is not None else 536
-        return min(announced, room) - (12 if self.timestamps_on else 0)
+        default = 536 if len(self.local[0]) == 4 else 1220
+        return min(self.options.mss or default, room) - (12 if self.timestamps_on else 0)
 
     @property
     def right_edge(self):
@@ -88,7 +92,9 @@ class Conn:
         return self._last["ack"]
 
     def now_ts(self):
-        return (self.timestamp + int((time.monotonic() - self._born) * 1000)) & 0xffffffff
+        """The client's clock; never behind what it has said already."""
+        now = (self.timestamp + int((time.monotonic() - self._born) * 1000)) & 0xffffffff
+        return now if after(now, self._newest_ts) > 0 else self._newest_ts
 
     # ---- steps ----
 
@@ -118,17 +124,21 @@ class Conn:
             self.snd_max = end
         if ack is None:
             ack = (self.rcv_nxt or 0) - self.withheld
+        if tsval is not None and after(tsval, self._newest_ts) > 0:
+            self._newest_ts = tsval
         if window is None:
             window = self.window
         field = window if flags & SYN else window >> self.scale
         if options is None:
             options = self.agreed_options(flags, tsval, tsecr)
-        if flags & ACK and not flags & SYN and self._right is not None:
+        if (flags & ACK and not flags & SYN and self._right is not None
+                and after(ack, self.rcv_nxt) <= 0):
             self._note_ack(ack)
             edge = (ack + (field << self.scale)) & 0xffffffff
             if after(edge, self._right) > 0:
                 self._right = edge
-        self._queue = collections.deque(p for p in self._queue if not p.spare)
+        self._queue = collections.deque(
+            p for p in self._queue if isinstance(p, Exception) or not p.spare)
         raw = wire.segment(self.local, self.remote, seq=seq, ack=ack if flags & ACK else 0,
                            flags=flags, window=min(field, 0xffff), options=options, data=data,
                            **more)
@@ -136,7 +146,7 @@ class Conn:
         self.net.transmit(raw)
 
     def _note_ack(self, ack):
-        if after(ack, self.rcv_nxt) <= 0 and (self._acked is None or after(ack, self._acked) > 0):
+        if self._acked is None or after(ack, self._acked) > 0:
             self._acked, self._acked_at = ack & 0xffffffff, time.monotonic()
 
     def agreed_options(self, flags, tsval=None, tsecr=None):
@@ -158,14 +168,20 @@ class Conn:
             self._last["tsval"] if tsecr is None else tsecr)
 
     async def expect(self, letters="A", data=b"", *, seq=None, ack=None, within=WITHIN_S,
-                     window=ANY):
+                     window=ANY, take=True, new_data=False):
         """The next segment, which must be so (PSH does not matter). What is None is what follows
-        from the stream; `data` may be a size."""
+        from the stream; `data` may be a size. Without `take` the client does not take the data;
+        with `new_data` some may come before."""
         await self.step()
         wanted = wire.flags_of(letters)
         empty = not data and not wanted & (SYN | FIN)
+        if seq is None:
+            seq = ANY if wanted & SYN else self.rcv_nxt
         packet = await self._next(within, lambda p: p.flags & ~wire.PSH == wanted and
-                                  seq in (None, ANY, p.seq) and (p.end == p.seq) == empty)
+                                  seq in (ANY, p.seq) and (p.end == p.seq) == empty)
+        while new_data and packet is not None and packet.data and packet.seq == self.rcv_nxt:
+            self._took(packet)
+            packet = await self._next(within, lambda p: p.seq == seq)
         if packet is None:
             raise Mismatch(f"no {letters} within {within} s")
         size = data if isinstance(data, int) else len(data)
@@ -174,10 +190,8 @@ class Conn:
             problems.append(f"expected {letters}")
         if len(packet.data) != size or (size and not isinstance(data, int) and packet.data != data):
             problems.append(f"expected {size} bytes of data")
-        if seq is None:
-            seq = ANY if wanted & SYN else self.rcv_nxt
-            if packet.pure_ack and packet.seq == self._probed():
-                seq = ANY  # behind a byte that has probed a closed window
+        if packet.pure_ack and packet.seq == self._probed():
+            seq = ANY  # behind a byte that has probed a closed window
         if seq is not ANY and packet.seq != seq & 0xffffffff:
             problems.append(f"expected seq {seq & 0xffffffff} ({after(packet.seq, seq):+})")
         if ack is None:
@@ -188,7 +202,8 @@ class Conn:
             problems.append(f"expected window {window}")
         if problems:
             raise Mismatch(f"{'; '.join(problems)}: {packet}")
-        self._took(packet)
+        if take:
+            self._took(packet)
         return packet
 
     async def hear(self, within):
@@ -203,8 +218,12 @@ class Conn:
                 raise Mismatch(f"expected no RST: {packet}")
 
     async def expect_end(self, within=WITHIN_S):
-        """The server's FIN, behind all else, which may have been acknowledged by itself first."""
+        """The server's FIN, behind all else; with the last of the data, or by itself, and then
+        there may be an ACK before it."""
         await self.step()
+        if self.ended:
+            self.withheld = 0
+            return
         packet = await self._next(within)
         if packet is not None and packet.pure_ack:
             packet = await self._next(within)
@@ -238,9 +257,9 @@ class Conn:
         if packet is not None:
             raise Mismatch(f"expected nothing: {packet}")
 
-    async def receive(self, size, *, acks=True, within=WITHIN_S, letters="A"):
-        """The next `size` bytes of the stream, in order, however they are cut; one step. Returns
-        the segments."""
+    async def receive(self, size, *, acks=True, within=WITHIN_S):
+        """The next `size` bytes of the stream, in order, however they are cut, and of an endless
+        one the rest of the last segment; one step. Returns the segments."""
         await self.step()
         first, got, segments = self.rcv_nxt, 0, []
         while got < size:
@@ -249,18 +268,50 @@ class Conn:
                 raise Mismatch(f"{got} of {size} bytes within {within} s")
             if packet.pure_ack:
                 continue  # of what the client has sent
-            if packet.seq != self.rcv_nxt or packet.flags & ~wire.PSH & ~FIN != ACK:
+            again = after(self.rcv_nxt, packet.seq) == 1  # has probed a closed window
+            if not (packet.seq == self.rcv_nxt or again) or packet.flags & (SYN | RST):
                 raise Mismatch(f"expected seq {self.rcv_nxt} "
                                f"({after(packet.seq, self.rcv_nxt):+}): {packet}")
             self._took(packet)
             segments.append(packet)
-            got = after(self.rcv_nxt, first)
+            self.ended = self.withheld = int(bool(packet.flags & FIN))
+            got = after(self.rcv_nxt, first) - self.ended
             if acks:
                 self.put()
-        last = segments[-1].letters.replace("P", "") if segments else letters
-        if got > size and not (got == size + 1 and last == "FA"):
+        if got > size and not self.endless:
             raise Mismatch(f"{got} bytes, expected {size}")
         return segments
+
+    async def receive_one(self):
+        """The next segment of the stream, which is not acknowledged."""
+        await self.step()
+        packet = await self._next(WITHIN_S)
+        if packet is None or packet.seq != self.rcv_nxt or not packet.data:
+            raise Mismatch(f"expected data from {self.rcv_nxt} on: {packet}")
+        self._took(packet)
+        return packet
+
+    async def receive_rest(self):
+        """What is still on its way; no step."""
+        while (packet := await self._next(QUIET_S)) is not None:
+            self._took(packet)
+
+    async def fin_again(self, seq):
+        """The FIN with that number once more, alone or behind data that is repeated."""
+        await self.step()
+        while (packet := await self._next(LONG_S, lambda p: p.flags & FIN)) is not None:
+            if packet.flags & FIN and (packet.end - 1) & 0xffffffff == seq & 0xffffffff:
+                return packet
+        raise Mismatch("the FIN does not come again")
+
+    def stamped(self, sack):
+        """The options of an ACK with these SACK blocks."""
+        return self.agreed_options(ACK) + wire.NOP * 2 + wire.sack(
+            *((left & 0xffffffff, right & 0xffffffff) for left, right in sack))
+
+    def flight(self):
+        """The segments that the server has not acknowledged, as a range of numbers."""
+        return range(0, after(self.snd_nxt, self.acked), self.peer.mss)
 
     async def pause(self, seconds):
         await self.step()
@@ -283,6 +334,15 @@ class Conn:
         first = after(self.snd_nxt, self.isn) - 1
         await self.send("PA", ramp(size, first), **how)
         await self.receive(size)
+
+    async def settle(self):
+        """Many short exchanges, in one step: the server's measure of the round trip is short again,
+        however long the client took before."""
+        await self.step()
+        hook, self.before_step = self.before_step, None
+        for _ in range(30):
+            await self.echo(10)
+        self.before_step = hook
 
     async def end(self):
         """The client closes, then the server; nothing is left but its memory of a LAST_ACK."""

@@ -72,7 +72,10 @@ class Runner:
         remote = (wire.address(beds.VIP[run.family]), beds.SERVICES[run.case.app])
         conn = Conn(self, local, remote, options or run.case.options)
         conn.make_another = lambda options=None: self.make_conn(run, options)
-        conn.bed, conn.run, conn.steps, conn.owner = self.bed, run, 0, "a"
+        if run.case.app in ("echo", "source"):  # cases send a ramp, and nothing else
+            conn.stream = lambda first, size: wire.ramp(size, first)
+            conn.endless = run.case.app == "source"
+        conn.bed, conn.run, conn.steps, conn.owner, conn.moves = self.bed, run, 0, "a", []
 
         async def before_step():
             conn.steps += 1
@@ -107,6 +110,7 @@ class Runner:
         conn.moving = True
         status, answer = await self.admins[conn.owner].post(
             "/v1/migrate", id=await self._id_of(conn), to=target, wait=True, timeout="10s")
+        conn.moves.append(f"{time.strftime('%T')} before step {conn.steps}: {answer.strip()}")
         if status != 200:
             raise Mismatch(f"the move from {conn.owner} to {target} before step {conn.steps}: "
                            f"{answer.strip()}")
@@ -131,6 +135,8 @@ class Runner:
             problem = f"{os.path.basename(at.filename)}:{at.lineno}: {at.line}\n{error}"
         except Exception:  # a defect of the case: it fails alone
             problem = traceback.format_exc()
+        if problem and conn.moves:
+            problem += "\n" + "\n".join(conn.moves)
         if gone := self.bed.ended():
             problem += "".join(f"\nnode {node} has ended:\n{log}" for node, log in gone.items())
         with contextlib.suppress(OSError):
