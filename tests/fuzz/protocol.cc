@@ -1,20 +1,11 @@
 // Fuzzer `protocol`: migrations between three shipped nodes. The input says in which stage it
 // begins, what arrives next, what is lost with its session, what is asked for, and what a node says
 // that lies (tests/fuzz/protocol_cluster.h).
-#include <gtest/gtest.h>
-
-#include "tests/fuzz/finding.h"
+#include "tests/fuzz/listener.h"
 #include "tests/fuzz/protocol_cluster.h"
 
-// What tests/support finds ends the run as well.
-class Listener : public testing::EmptyTestEventListener {
-  void OnTestPartResult(const testing::TestPartResult& result) override {
-    if (result.failed()) migd::fuzz::finding(result.message());
-  }
-};
-
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  testing::UnitTest::GetInstance()->listeners().Append(new Listener);
+  migd::fuzz::listen_to_expectations();
   return 0;
 }
 

@@ -111,6 +111,19 @@ void protocol(const Corpus& corpus) {
   }
 }
 
+// Every packet that the golden vectors hold, as it comes to a node.
+void device(const Corpus& corpus) {
+  for (const char* kind : {"gue_", "mapped_", "tunnelled_"}) {
+    for (const std::string& name : golden_names(kind)) {
+      const Bytes golden = test::golden(name);
+      Bytes input{0, static_cast<std::uint8_t>(golden.size())};
+      append(input, golden);
+      corpus.add(name, input);
+    }
+  }
+  scripts(corpus);
+}
+
 }  // namespace
 }  // namespace migd::fuzz
 
@@ -125,6 +138,10 @@ int main(int argc, char** argv) {
     migd::fuzz::datagram(corpus);
   } else if (target == "protocol") {
     migd::fuzz::protocol(corpus);
+  } else if (target == "segments") {
+    migd::fuzz::scripts(corpus);
+  } else if (target == "device") {
+    migd::fuzz::device(corpus);
   } else {
     std::fprintf(stderr, "no fuzzer is called '%s'\n", target.c_str());
     return 2;

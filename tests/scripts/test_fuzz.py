@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-TARGETS = ["blob", "datagram", "protocol"]
+TARGETS = ["blob", "datagram", "protocol", "segments", "device"]
 SEARCHED = """
 echo '#67	INITED cov: 3500 ft: 11025 corp: 52/312Kb exec/s: 33 rss: 58Mb'
 echo '#90	NEW    cov: 3510 ft: 11030 corp: 53/312Kb exec/s: 33 rss: 58Mb'
