@@ -104,6 +104,8 @@ void LossRecovery::deliver(const At& at, const tcp_seg& segment) {
 
 void LossRecovery::on_segment_acked(const At& at, const tcp_seg& segment) {
   ++at.ack.segments;
+  // Probes of a closed window have sent it, byte by byte: it has no time of its own.
+  if (!has(segment, kSegmentSent)) return;
   if (has(segment, kSegmentSacked)) {
     sacked_ -= length_of(segment);
   } else {

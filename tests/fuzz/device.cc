@@ -229,6 +229,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   migd::fuzz::Device device;
   for (int i = 0; i < migd::fuzz::kStepsMax && !in.empty(); ++i)
     device.step(in);
-  device.pass(10s);
+  device.pass(migd::Duration(std::chrono::seconds(10)));
   return 0;
 }

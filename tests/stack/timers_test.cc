@@ -254,6 +254,19 @@ TEST_P(TimersTest, ZeroWindowIsProbed) {
   EXPECT_TRUE(bed().take().empty());
 }
 
+TEST_P(TimersTest, WhatOnlyAProbeHasSentMeasuresNoRoundTrip) {
+  bed().connect();
+  bed().peer.window = 0;
+  bed().give(bed().peer.ack());
+  bed().write(ramp(1));
+  bed().run_for(300ms);
+  ASSERT_EQ(bed().take_one().payload.size(), 1u);
+  bed().peer.window = 60000;
+  bed().give(bed().peer.ack());  // it has taken the byte
+  EXPECT_LT(bed().find()->smoothed_rtt(), 1s);
+  EXPECT_GE(bed().find()->smoothed_rtt(), Duration::zero());
+}
+
 TEST_P(TimersTest, ZeroWindowIsProbedForEverWhileThePeerAnswers) {
   warm_up(0);
   bed().write(ramp(3000));

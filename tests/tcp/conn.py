@@ -56,6 +56,7 @@ class Conn:
         self._last = None  # of the server: its newest timestamp, ACK and right edge
         self._right = None  # the furthest window that the client has offered
         self._newest_ts = self.timestamp
+        self.syn_acks = 0
         self._acked = self._acked_at = None  # what the client has acknowledged, and when
         self._born = time.monotonic()
 
@@ -373,6 +374,7 @@ class Conn:
         if p.flags & RST:
             return
         if p.flags & SYN:
+            self.syn_acks += 1
             if self.peer is None:
                 self.peer, self.irs = p.options, p.seq
                 self.rcv_nxt = p.seq

@@ -53,6 +53,23 @@ async def zero_window_probe(c):
     await c.echo(10)
 
 
+@case(steps=10)
+async def zero_window_probe_of_all_there_is(c):
+    """A probe that brings the last byte is acknowledged like any other, and measures nothing."""
+    c.window = 0
+    await c.connect()
+    await c.send("PA", ramp(1))
+    await c.expect()
+    await c.expect(data=ramp(1), within=LONG_S)
+    c.window = 60000
+    await c.send("A")
+    await c.send("PA", ramp(10, 1))
+    first = await c.expect(data=ramp(10, 1))
+    again = await c.expect(data=ramp(10, 1), seq=first.seq, within=LONG_S)
+    assert again.at - first.at < 5, f"{again.at - first.at:.1f} s"
+    await c.send("A")
+
+
 @case(steps=12)
 async def zero_window_probe_unanswered(c):
     """ZeroWindowProbeRetransmit: unanswered probes go on, doubling; the byte may be taken."""
