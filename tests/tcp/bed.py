@@ -75,7 +75,8 @@ def _config(node, keys):
               for peer in NODES if peer != node]
     for name, port in SERVICES.items():
         parts += [f'[[service]]\nname = "{name}"\nvip = ["{VIP[4]}:{port}", "[{VIP[6]}]:{port}"]\n'
-                  f'classify = {{ on = "syn" }}\napplication = "{name}"\ndefault = "node:a"\n'
+                  f'classify = {{ on = "syn" }}\napplication = "{name}"\n'
+                  f'default = "node:{node}"\n'  # what comes here unbound stays here
                   f'[[application]]\nname = "{name}"\nkind = "{name}"\n'
                   + ('root = "www"\n' if name == "files" else "")]
     return "\n".join(parts).replace("'", '"')

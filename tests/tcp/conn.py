@@ -178,8 +178,12 @@ class Conn:
         empty = not data and not wanted & (SYN | FIN)
         if seq is None:
             seq = ANY if wanted & SYN else self.rcv_nxt
-        packet = await self._next(within, lambda p: p.flags & ~wire.PSH == wanted and
-                                  seq in (ANY, p.seq) and (p.end == p.seq) == empty)
+
+        def fits(p):
+            here = seq in (ANY, p.seq) or p.pure_ack and p.seq == self._probed()
+            return p.flags & ~wire.PSH == wanted and here and (p.end == p.seq) == empty
+
+        packet = await self._next(within, fits)
         while new_data and packet is not None and packet.data and packet.seq == self.rcv_nxt:
             self._took(packet)
             packet = await self._next(within, lambda p: p.seq == seq)
@@ -423,7 +427,7 @@ class Conn:
         return (self.rcv_nxt + 1) & 0xffffffff if closed else None
 
     def _took(self, packet):
-        if packet.flags & RST:
+        if packet.flags & RST or packet.end == packet.seq:
             return
         if self.rcv_nxt is None or after(packet.end, self.rcv_nxt) > 0:
             self.rcv_nxt = packet.end

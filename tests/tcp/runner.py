@@ -21,6 +21,7 @@ import bed as beds
 import cases
 import wire
 from admin import Admin
+from bed import kernel
 from conn import AFTER_MOVE_S, Conn, Mismatch
 
 import behaviour  # noqa: F401  (its cases register themselves)
@@ -192,6 +193,7 @@ async def run_all(runner, names, pcaps):
 def main():
     binary, pcaps = sys.argv[1:]
     names = sys.stdin.read().split()
+    kernel.come_first()  # and so do the nodes
     with tempfile.TemporaryDirectory(prefix="migd-tcp.") as folder:
         asyncio.run(run_all(Runner(beds.Bed(folder, binary)), names, pcaps))
 
