@@ -21,7 +21,8 @@ Acceptability of_reset(const tcp_pcb& pcb, SeqNum seq) {
   const SeqNum next(pcb.rcv_nxt);
   if (pcb.state == TIME_WAIT) return drop_of(DropReason::kResetOutOfPlace);
   if (seq == next) return kAccepted;
-  const bool within = seq > next && seq < SeqNum(pcb.rcv_ann_right_edge);
+  // In the handshake nobody is answered; a window that an ACK had told of would not move with it.
+  const bool within = pcb.state != SYN_RCVD && seq > next && seq < SeqNum(pcb.rcv_ann_right_edge);
   return {DropReason::kResetOutOfPlace, within};
 }
 
