@@ -12,7 +12,6 @@
 namespace migd {
 namespace {
 
-
 // Appends the last `count` bytes of a segment's buffers, which begin with headers or not.
 void append_tail(Bytes& to, const pbuf* p, std::size_t count) {
   std::size_t skip = p->tot_len - count;

@@ -14,8 +14,8 @@ import struct
 import sys
 import time
 
-STATES = ("SYN_RCVD", "ESTABLISHED", "CLOSE_WAIT", "FIN_WAIT_1", "FIN_WAIT_2", "CLOSING", "LAST_ACK",
-          "TIME_WAIT")
+STATES = ("SYN_RCVD", "ESTABLISHED", "CLOSE_WAIT", "FIN_WAIT_1", "FIN_WAIT_2", "CLOSING",
+          "LAST_ACK", "TIME_WAIT")
 _LOSES_FIN = ("FIN_WAIT_1", "CLOSING", "LAST_ACK")
 _CLIENT_IS_DONE = ("CLOSE_WAIT", "CLOSING", "LAST_ACK")
 _FIN, _SYN = 0x01, 0x02
@@ -102,10 +102,15 @@ def _lose(client, flags):
 def _wait_for_loss(client):
     """Until the filter has kept a segment from the socket."""
     give_up = time.monotonic() + _TIMEOUT_S
-    while not struct.unpack("=9I", client.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 36))[_MEMINFO_DROPS]:
+    while not _losses(client):
         if time.monotonic() > give_up:
             raise TimeoutError("the server has said nothing")
         time.sleep(0.005)
+
+
+def _losses(client):
+    info = client.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 4 * (_MEMINFO_DROPS + 1))
+    return struct.unpack(f"={_MEMINFO_DROPS + 1}I", info)[_MEMINFO_DROPS]
 
 
 def _hear_all(client):

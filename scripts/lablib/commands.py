@@ -82,7 +82,8 @@ def _parser():
 
     held = add("client", _client, "bring a connection into a TCP state, and keep it there until a "
                                   "line is typed")
-    held.add_argument("state", metavar="STATE", choices=client.STATES, help=", ".join(client.STATES))
+    held.add_argument("state", metavar="STATE", choices=client.STATES,
+                      help=", ".join(client.STATES))
     held.add_argument("--host", metavar="NODE", help="by the path of which (default: h1)",
                       default="h1")
     held.add_argument("--ipv6", action="store_true")

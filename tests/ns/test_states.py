@@ -1,4 +1,4 @@
-"""A connection in each TCP state, moved by hand: there and back, with the kernel's TCP as the client."""
+"""A connection of the kernel's TCP in each TCP state, moved by hand, there and back."""
 import subprocess
 import time
 
@@ -7,8 +7,8 @@ import pytest
 from lab import TIMEOUT_S
 
 LAB_OPTIONS = ("--hosts", "2", "--classifiers", "2")
-STATES = ["SYN_RCVD", "ESTABLISHED", "CLOSE_WAIT", "FIN_WAIT_1", "FIN_WAIT_2", "CLOSING", "LAST_ACK",
-          "TIME_WAIT"]
+STATES = ["SYN_RCVD", "ESTABLISHED", "CLOSE_WAIT", "FIN_WAIT_1", "FIN_WAIT_2", "CLOSING",
+          "LAST_ACK", "TIME_WAIT"]
 
 
 def owned(lab, nodes, port):
@@ -16,7 +16,8 @@ def owned(lab, nodes, port):
     for node in nodes:
         _, answer = lab.migd(node, "conns")
         for row in answer["connections"]:
-            if row["peer"].endswith(f":{port}") and row["owner"] == node and row["state"] != "MAPPED":
+            is_it = row["peer"].endswith(f":{port}") and row["owner"] == node
+            if is_it and row["state"] != "MAPPED":
                 return row, node
     return None, None
 

@@ -13,8 +13,8 @@ ROWS = ["move-idle", "move-idle-blob", "move-64k", "move-64k-blob", "gap", "gap-
         "gap-forwarder", "gap-one-processor", "stalls", "stalls-at-once", "stalls-20ms", "batch",
         "batch-memory"]
 WITH_TARGET = {"move-idle", "move-64k", "gap", "stalls", "stalls-20ms", "batch"}
-WITH_OPPONENT = {"gap", "gap-at-once", "gap-forwarder", "gap-one-processor", "stalls", "stalls-at-once",
-                 "stalls-20ms"}
+WITH_OPPONENT = {"gap", "gap-at-once", "gap-forwarder", "gap-one-processor", "stalls",
+                 "stalls-at-once", "stalls-20ms"}
 
 
 def bench(*arguments, **options):

@@ -15,7 +15,8 @@ def check_doubling(times):
     may add to it. Timers are never early, and on a busy machine late."""
     waits = [after - before for before, after in zip(times, times[1:])]
     if waits[0] < 0.9 * MIN_RTO_S or not all(
-            1.7 * before - 0.5 < after < 2.3 * before + 0.5 for before, after in zip(waits, waits[1:])):
+            1.7 * before - 0.5 < after < 2.3 * before + 0.5
+            for before, after in zip(waits, waits[1:])):
         raise Mismatch("after " + ", ".join(f"{wait:.2f} s" for wait in waits))
 
 
