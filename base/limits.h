@@ -27,6 +27,7 @@ inline constexpr std::size_t kBlobMax =
 static_assert(kBlobMax < (std::size_t{1} << 32), "lengths in the blob are 32 bits");
 
 // A node.
+inline constexpr std::uint32_t kConnectionsMax = 1u << 20;
 inline constexpr std::size_t kPeersMax = 256;
 inline constexpr std::size_t kMessageBusMax = 1u << 22;  // messages waiting
 inline constexpr std::size_t kFlowIdBlock = 4096;        // identifiers leased at a time

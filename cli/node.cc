@@ -40,6 +40,9 @@ StackOptions stack_options(const NodeOptions& node, Boot boot, const LinkCapabil
   options.timestamps = node.timestamps;
   options.sack = node.sack;
   options.keepalive_idle = node.keepalive;
+  options.backlog = node.syn_backlog;
+  options.syn_cookies = node.syn_cookies;
+  options.connections_max = node.max_connections;
   if (node.peers.empty()) options.mss_reserve = 0;  // nothing is ever encapsulated
   options.min_rto = node.min_rto;
   options.congestion_control = node.congestion_control;

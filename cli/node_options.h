@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/options.h"
+#include "base/limits.h"
 #include "forwarder/options.h"
 #include "stack/recovery/state.h"
 
@@ -33,6 +34,9 @@ struct NodeOptions {
   bool timestamps = true;
   bool sack = true;
   Duration keepalive = Duration::zero();
+  std::uint16_t syn_backlog = 1024;
+  bool syn_cookies = true;
+  std::uint32_t max_connections = limits::kConnectionsMax;
   Duration min_rto = 200ms;
   CongestionAlgorithm congestion_control = CongestionAlgorithm::kCubic;
 

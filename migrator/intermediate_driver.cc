@@ -82,9 +82,7 @@ void IntermediateDriver::deliver(Frame frame, Passing packet, Instant now) {
   if (!gates_.empty() && at_gate(frame, packet, now)) return;
   if (packet.mark) return mark_elsewhere(std::move(frame), packet, now);
   // One that an owner gives back comes from no forwarder.
-  if (packet.is_syn && packet.from != NodeId{} && packet.arrival == Arrival::kDirect) {
-    origins_[packet.tuple] = packet.from;
-  }
+  if (packet.is_syn && packet.arrival == Arrival::kDirect) note_origin(packet.tuple, packet.from);
   to_stack(packet.from, std::move(frame), packet.tuple, packet.is_syn, packet.hops, now);
 }
 
@@ -101,6 +99,10 @@ bool IntermediateDriver::is_straggler(const Gate& gate, const Passing& packet) {
   if (packet.arrival == Arrival::kStraggler) return true;
   if (packet.from == NodeId{} || packet.from != gate.arriving.source) return false;
   return gate.arriving.source != gate.arriving.forwarder || packet.flow != gate.arriving.direct;
+}
+
+void IntermediateDriver::note_origin(const FourTuple& tuple, NodeId from) {
+  if (from != NodeId{}) origins_[tuple] = from;
 }
 
 // True when the flow's gate has taken the packet.
@@ -153,8 +155,12 @@ void IntermediateDriver::to_stack(NodeId from, Frame frame, const FourTuple& tup
     case Stack::InputVerdict::kNoConnection:
       if (is_syn) {
         give_back(from, std::move(frame), hops);
-      } else {
+      } else if (const Tombstone* stone = tombstone(tuple); stone && stone->expires > now) {
         follow_tombstone(from, std::move(frame), tuple, hops, now);
+      } else if (stack_.complete_handshake(frame, now)) {
+        note_origin(tuple, from);  // only a forwarder sends what nobody owns
+      } else {
+        drops_.count(DropReason::kNoConnection);
       }
       return;
   }
@@ -173,16 +179,11 @@ void IntermediateDriver::give_back(NodeId from, Frame frame, int hops) {
 
 void IntermediateDriver::follow_tombstone(NodeId from, Frame frame, const FourTuple& tuple,
                                           int hops, Instant now) {
-  const auto it = tombstones_.find(tuple);
-  if (it == tombstones_.end() || it->second.expires <= now) {
-    drops_.count(DropReason::kNoConnection);
-    return;
-  }
   if (hops >= limits::kForwardHopsMax) {
     drops_.count(DropReason::kEncapsulationLoop);
     return;
   }
-  Tombstone& stone = it.value();
+  Tombstone& stone = tombstones_.find(tuple).value();
   if (stone.newer && now - stone.used >= kBarrierPatience) {
     stone.to = *std::exchange(stone.newer, std::nullopt);
     stone.told = NodeId{};

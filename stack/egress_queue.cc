@@ -66,6 +66,16 @@ EgressQueue::Span EgressQueue::add(IpHeader ip, const pbuf& segment) {
   return span;
 }
 
+void EgressQueue::add(IpHeader ip, ByteView header) {
+  ip.header_size = static_cast<std::uint16_t>(ip_header_size(ip.family()));
+  finish();
+  Frame frame = pool_->allocate(ip.header_size + header.size());
+  std::copy(header.begin(), header.end(), frame.data() + ip.header_size);
+  frames_.push_back(std::move(frame));
+  train_ = {ip, header.size(), 0, {}, false};
+  finish();
+}
+
 bool EgressQueue::joins(const IpHeader& ip, const TcpView& tcp, std::size_t payload_size) const {
   if (!train_.open || payload_size == 0 || payload_size > train_.segment_size) return false;
   if (tcp.seq() != train_.next || tcp.has(kNeverInTrain)) return false;

@@ -33,6 +33,8 @@ class EgressQueue {
   // `segment`: TCP header with options in its first pbuf, then the payload. `ip` says whose it is;
   // its sizes are filled in here.
   Span add(IpHeader ip, const pbuf& segment);
+  // A segment without a payload, in one piece.
+  void add(IpHeader ip, ByteView header);
 
   bool empty() const { return frames_.empty(); }
   // Moves all frames, oldest first, to the end of `out`.

@@ -59,8 +59,9 @@ struct StackOptions {
   Duration delayed_ack = 40ms;
   Duration fin_wait_2 = 60s;
   Duration time_wait = 60s;
-  std::uint16_t backlog = 1024;  // half-open connections of a listener
-  std::uint32_t connections_max = 1u << 20;
+  std::uint16_t backlog = 1024;  // half-open connections of a listener; 0: none is kept
+  bool syn_cookies = true;       // answer SYNs beyond the backlog (stack/syn_cookies.h)
+  std::uint32_t connections_max = limits::kConnectionsMax;
 };
 
 class Stack;
@@ -104,6 +105,9 @@ class Stack {
   };
   // An IP packet for one of our VIPs, restored to the addresses the client used.
   virtual InputVerdict input(Frame& frame, Instant now) = 0;
+  // For a packet that input() has left, and that follows no tombstone: when it completes a
+  // handshake that was answered with a SYN cookie, the connection is opened. True: as kTaken.
+  virtual bool complete_handshake(Frame& frame, Instant now) = 0;
   // The connection a kFrozen verdict was about, or any other of this tuple.
   virtual Connection* find(const FourTuple& tuple) = 0;
   virtual Connection* find(const ConnectionId& id) = 0;

@@ -212,6 +212,7 @@ void StackImpl::output_segment(const pbuf* segment, const ip_addr_t* source,
                                const ip_addr_t* destination, std::uint8_t hop_limit,
                                std::uint8_t traffic_class) {
   StackImpl& stack = inside();
+  if (stack.silent_) return;
   IpHeader ip;
   ip.src = from_lwip(*source);
   ip.dst = from_lwip(*destination);

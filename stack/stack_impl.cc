@@ -46,11 +46,14 @@ StackImpl::StackImpl(const StackOptions& options, FrameSink& output,
       pool_(std::move(pool)),
       rng_(rng),
       quarantined_count_(metrics.counter("migd_stack_quarantined_connections_total")),
+      cookies_sent_(metrics.counter("migd_syn_cookies_sent_total")),
+      cookies_redeemed_(metrics.counter("migd_syn_cookies_redeemed_total")),
       isn_key_(make_key(rng)),
       start_(now),
       now_(now),
       wheel_(now),
       table_(make_key(rng)),
+      cookies_(isn_key_),
       outgoing_(options.link, pool_) {
   MIGD_CHECK(options.window > 0 && options.window <= limits::kWindowMax);
   MIGD_CHECK(options.send_buffer > 0 && options.send_buffer <= limits::kSendBufferMax);
@@ -60,7 +63,8 @@ StackImpl::StackImpl(const StackOptions& options, FrameSink& output,
   settings_.receive_slack = 0;
   settings_.send_buffer = options.send_buffer;
   settings_.mtu = options.link.mtu;
-  settings_.mss_reserve = options.mss_reserve;
+  settings_.link_mss_v4 = announced_mss(Family::kIpv4);
+  settings_.link_mss_v6 = announced_mss(Family::kIpv6);
   settings_.receive_scale = scale_for(options.window);
   settings_.timestamp = timestamp;
   settings_.is_recent = is_recent;
@@ -83,6 +87,13 @@ StackImpl::~StackImpl() {
   }
   while (all_ != nullptr)
     destroy(*all_);
+}
+
+// Packets to us must fit the larger encapsulation as well.
+std::uint16_t StackImpl::announced_mss(Family family) const {
+  const std::size_t taken = ip_header_size(family) + TCP_HLEN + options_.mss_reserve;
+  const std::size_t mss = options_.link.mtu > taken ? options_.link.mtu - taken : 0;
+  return static_cast<std::uint16_t>(std::max<std::size_t>(mss, TCP_MSS_MIN));
 }
 
 void StackImpl::shut_down(Instant now) {

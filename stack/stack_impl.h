@@ -21,9 +21,12 @@
 #include "stack/egress_queue.h"
 #include "stack/instance_scope.h"
 #include "stack/stack.h"
+#include "stack/syn_cookies.h"
 #include "stack/tcp_connection.h"
 
 namespace migd {
+
+struct HandshakeSegment;
 
 class StackImpl final : public Stack {
  public:
@@ -32,6 +35,7 @@ class StackImpl final : public Stack {
   ~StackImpl() override;
 
   InputVerdict input(Frame& frame, Instant now) override;
+  bool complete_handshake(Frame& frame, Instant now) override;
   Connection* find(const FourTuple& tuple) override { return table_.find(tuple); }
   Connection* find(const ConnectionId& id) override { return table_.find(id); }
   Connection* find(const ConnectionReference& reference) override;
@@ -62,7 +66,11 @@ class StackImpl final : public Stack {
  private:
   friend class TcpConnection;
 
-  struct Segment;  // one parsed packet
+  struct Segment {  // one parsed packet
+    IpHeader ip;
+    TcpView tcp;
+    FourTuple tuple;
+  };
 
   // ---- entries into lwIP ----
   // Runs `call`, a small lambda, inside lwIP for this connection, which must be alive. False when
@@ -114,6 +122,13 @@ class StackImpl final : public Stack {
   // ---- packets ----
   tl::expected<Segment, DropReason> parse(Frame& frame) const;
   InputVerdict input_for_listener(Frame& frame, const Segment& segment);
+  // Gives a SYN to lwIP. Null: it has made no connection.
+  TcpConnection* open(Frame& frame, const Segment& segment, Listener& listener);
+  void answer_with_cookie(const Segment& syn);
+  TcpConnection* open_again(const IpHeader& ip, const HandshakeSegment& syn, SeqNum sequence,
+                            Listener& listener);
+  static bool can_be_a_peer(const IpHeader& ip);
+  std::uint16_t announced_mss(Family family) const;
   void input_for_connection(TcpConnection& connection, Frame& frame, const Segment& segment);
   void drop(DropReason reason) { drops_.count(reason); }
   void send_outgoing();
@@ -149,6 +164,8 @@ class StackImpl final : public Stack {
   const std::shared_ptr<FramePool> pool_;
   Rng& rng_;
   Counter& quarantined_count_;
+  Counter& cookies_sent_;
+  Counter& cookies_redeemed_;
   const SipKey isn_key_;
   const Instant start_;
   Instant now_;
@@ -156,6 +173,7 @@ class StackImpl final : public Stack {
 
   TimerWheel wheel_;
   ConnectionTable table_;
+  SynCookies cookies_;
   std::deque<Listener> listeners_;  // stable addresses; few
   Listener adopted_;                // for SYN_RCVD connections that came in to where nobody listens
   std::set<std::string> names_;
@@ -167,7 +185,9 @@ class StackImpl final : public Stack {
   TcpConnection* opened_ = nullptr;   // inside lwIP, made by a SYN
   std::uint16_t syn_mss_ = 0;         // of the SYN that is being answered
   LossRecovery::Ack ack_;             // that is being processed
-  std::optional<SeqNum> forced_isn_;  // RFC 6191: above the last of the connection it follows
+  // RFC 6191: above the last of the connection it follows; or what a SYN cookie said.
+  std::optional<SeqNum> forced_isn_;
+  bool silent_ = false;  // what lwIP sends has been sent already
   TcpConnection* all_ = nullptr;
   TcpConnection* first_event_ = nullptr;
   TcpConnection* last_event_ = nullptr;

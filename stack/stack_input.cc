@@ -16,12 +16,6 @@ constexpr Duration kTimestampLifetime = 24h * 24;
 
 constexpr std::uint8_t kQuickAcks = 16;  // segments after a gap
 
-bool can_be_a_peer(const IpAddress& address) {
-  if (address.is_unspecified()) return false;
-  if (!address.is_v4()) return address.bytes()[0] != 0xff;     // multicast
-  return address.bytes()[0] != 0 && address.bytes()[0] < 224;  // multicast, class E, broadcast
-}
-
 bool opens(const TcpView& tcp) {
   constexpr std::uint8_t kMask = tcp_flag::kSyn | tcp_flag::kAck | tcp_flag::kRst | tcp_flag::kFin;
   return (tcp.flags() & kMask) == tcp_flag::kSyn;
@@ -49,12 +43,6 @@ std::uint16_t mss_of(const TcpView& syn) {
 
 }  // namespace
 
-struct StackImpl::Segment {
-  IpHeader ip;
-  TcpView tcp;
-  FourTuple tuple;
-};
-
 tl::expected<StackImpl::Segment, DropReason> StackImpl::parse(Frame& frame) const {
   const auto ip = parse_ip(frame.bytes());
   if (!ip) return tl::unexpected(ip.error());
@@ -65,6 +53,17 @@ tl::expected<StackImpl::Segment, DropReason> StackImpl::parse(Frame& frame) cons
   const auto tcp = TcpView::parse(frame.bytes().subspan(ip->header_size));
   if (!tcp) return tl::unexpected(tcp.error());
   return Segment{*ip, *tcp, {{ip->dst, tcp->dst_port()}, {ip->src, tcp->src_port()}}};
+}
+
+// RFC 9293 MUST-63; 1122 3.2.1.3 has the addresses that no source can have. One that is its own
+// destination would have us talk to ourselves.
+bool StackImpl::can_be_a_peer(const IpHeader& ip) {
+  const IpAddress& src = ip.src;
+  if (src.is_unspecified() || src == ip.dst) return false;
+  const std::uint8_t first = src.bytes()[0];
+  if (src.is_v4()) return first != 0 && first != 127 && first < 224;  // multicast, E, broadcast
+  static const IpAddress loopback = *IpAddress::parse("::1");
+  return first != 0xff && src != loopback;
 }
 
 int StackImpl::is_recent(const tcp_pcb* pcb, std::uint32_t tsval) {
@@ -120,33 +119,45 @@ Stack::InputVerdict StackImpl::input_for_listener(Frame& frame, const Segment& s
     return InputVerdict::kTaken;
   };
   if (!l4_checksum_ok(segment.ip, frame)) return refuse(DropReason::kBadChecksum);
-  if (!can_be_a_peer(segment.ip.src)) return refuse(DropReason::kBadIpHeader);
+  if (!can_be_a_peer(segment.ip)) return refuse(DropReason::kBadIpHeader);
   if (segment.tuple.peer.port == 0) return refuse(DropReason::kBadTcpHeader);
-  if (listener->half_open >= options_.backlog) return refuse(DropReason::kBacklogFull);
   if (table_.size() >= options_.connections_max) return refuse(DropReason::kTooManyConnections);
+  // One that follows a connection takes its place.
+  if (listener->half_open >= options_.backlog && !forced_isn_) {
+    if (!options_.syn_cookies) return refuse(DropReason::kBacklogFull);
+    answer_with_cookie(segment);
+  } else {
+    open(frame, segment, *listener);
+  }
+  send_unless_delivering();
+  return InputVerdict::kTaken;
+}
 
+TcpConnection* StackImpl::open(Frame& frame, const Segment& segment, Listener& listener) {
+  syn_mss_ = mss_of(segment.tcp);
   pbuf* const p = make_segment_pbuf(frame, segment.ip.header_size);
-  if (p == nullptr) return refuse(DropReason::kOutOfMemory);
+  if (p == nullptr) {
+    drop(DropReason::kOutOfMemory);
+    return nullptr;
+  }
   set_current_packet(segment.ip);
   opened_ = nullptr;
-  syn_mss_ = mss_of(segment.tcp);
   bool survived = false;
   {
-    InstanceScope scope(settings_, ticks(), nullptr, &listener->pcb);
+    InstanceScope scope(settings_, ticks(), nullptr, &listener.pcb);
     auto call = [p] { tcp_input(p, netif_default); };
     survived = AssertionGuard::run(call);
     serving_ = nullptr;
     if (!survived) scope.reset_after_failure();
   }
-  if (TcpConnection* const opened = std::exchange(opened_, nullptr)) {
-    if (survived) {
-      after_entry(*opened, PcbMark{});
-    } else {
-      quarantine(*opened);
-    }
+  TcpConnection* const opened = std::exchange(opened_, nullptr);
+  if (opened == nullptr) return nullptr;
+  if (survived) {
+    after_entry(*opened, PcbMark{});
+  } else {
+    quarantine(*opened);
   }
-  send_unless_delivering();
-  return InputVerdict::kTaken;
+  return opened;
 }
 
 namespace {

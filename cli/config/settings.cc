@@ -97,6 +97,13 @@ void read_tcp(TableReader& tcp, Draft& draft) {
   if (tcp.choice("congestion_control", kOptional, {"cubic", "reno"}) == 1) {
     node.congestion_control = CongestionAlgorithm::kReno;
   }
+  if (const auto backlog = tcp.integer("syn_backlog", kOptional, 0, UINT16_MAX)) {
+    node.syn_backlog = static_cast<std::uint16_t>(backlog->value);
+  }
+  node.syn_cookies = tcp.boolean("syn_cookies", kOptional).value_or(node.syn_cookies);
+  if (const auto most = tcp.integer("max_connections", kOptional, 1, limits::kConnectionsMax)) {
+    node.max_connections = static_cast<std::uint32_t>(most->value);
+  }
   if (const auto keepalive = tcp.duration("keepalive", 0s, 24h)) {
     node.keepalive = keepalive->value;
     if (node.keepalive != Duration::zero() && node.keepalive < 1s) {

@@ -108,11 +108,7 @@ uint16_t migd_lwip_window_field(struct tcp_pcb *pcb, int scaled) {
 
 uint16_t migd_lwip_announced_mss(const struct tcp_pcb *pcb) {
   if (migd_lwip.announced_mss != 0) return migd_lwip.announced_mss;
-
-  const u32_t headers = (IP_IS_V6_VAL(pcb->remote_ip) ? IP6_HLEN : IP_HLEN) + TCP_HLEN;
-  const u32_t reserved = headers + migd_lwip.mss_reserve;
-  const u32_t mss = migd_lwip.mtu > reserved ? migd_lwip.mtu - reserved : 0;
-  return (uint16_t)LWIP_MAX(mss, (u32_t)TCP_MSS_MIN);
+  return IP_IS_V6_VAL(pcb->remote_ip) ? migd_lwip.link_mss_v6 : migd_lwip.link_mss_v4;
 }
 
 err_t tcp_output_segment(struct tcp_seg *seg, struct tcp_pcb *pcb, struct netif *netif);

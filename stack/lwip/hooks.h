@@ -19,9 +19,10 @@ struct migd_lwip {
   uint32_t receive_window; /* the most that the peer may have us hold */
   uint32_t receive_slack;  /* how much more may be announced where rounding demands it */
   uint32_t send_buffer;
-  uint16_t mtu;           /* of the link */
-  uint16_t mss_reserve;   /* what the announced MSS leaves free for an encapsulation */
-  uint16_t announced_mss; /* that of a SYN/ACK which is repeated; 0: from the two above */
+  uint16_t mtu; /* of the link */
+  /* What a SYN/ACK announces: packets to us must fit the larger encapsulation as well. */
+  uint16_t link_mss_v4, link_mss_v6;
+  uint16_t announced_mss; /* that of a SYN/ACK which is repeated; 0: of the two above */
   uint8_t receive_scale;  /* the window scale that a SYN/ACK announces */
 
   /* Bytes of the segment that is processed which had come before; alike: none have. */
@@ -58,8 +59,8 @@ void migd_lwip_assertion_failed(const char* message, const char* file, int line)
  * Scaling rounds, and must not take back what was promised (RFC 7323 section 2.4). */
 uint16_t migd_lwip_window_field(struct tcp_pcb* pcb, int scaled);
 
-/* The MSS that a SYN/ACK announces: packets to us must fit the larger encapsulation as well. One
- * that is repeated says what the first one said, whichever node that came from. */
+/* The MSS that a SYN/ACK announces. One that is repeated says what the first one said, whichever
+ * node that came from. */
 uint16_t migd_lwip_announced_mss(const struct tcp_pcb* pcb);
 
 /* Sends a segment of the queue of the unacknowledged again, now. Not 0: it was sent. */

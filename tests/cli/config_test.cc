@@ -29,6 +29,9 @@ TEST(Config, SaysEverythingThatTheFileSays) {
   EXPECT_FALSE(node.timestamps);
   EXPECT_FALSE(node.sack);
   EXPECT_EQ(node.keepalive, 60s);
+  EXPECT_EQ(node.syn_backlog, 77);
+  EXPECT_FALSE(node.syn_cookies);
+  EXPECT_EQ(node.max_connections, 5000u);
   EXPECT_EQ(node.migration_timeout, 3s);
   EXPECT_TRUE(node.secret_keys.empty());
 }
@@ -133,12 +136,12 @@ TEST_F(ConfigSecrets, AnAbsentOneIsAWarningOrARefusal) {
   const Result<Config> checked = load_config(file_, SecretPolicy::kWarnIfAbsent);
   ASSERT_TRUE(checked) << checked.error().text;
   EXPECT_EQ(about_the_key(*checked),
-            std::vector{file_ + ":45: channel.key_file: " + dir_.file("a.key") +
+            std::vector{file_ + ":48: channel.key_file: " + dir_.file("a.key") +
                         " is not there; make it with: migd keygen --out " + dir_.file("a.key")});
   const Result<Config> run = load_config(file_, SecretPolicy::kRequire);
   ASSERT_FALSE(run);
   EXPECT_EQ(run.error().text,
-            file_ + ":45: channel.key_file: expected a key file, " + dir_.file("a.key") +
+            file_ + ":48: channel.key_file: expected a key file, " + dir_.file("a.key") +
                 " is not there; make it with: migd keygen --out " + dir_.file("a.key"));
 }
 
@@ -147,11 +150,11 @@ TEST_F(ConfigSecrets, AnAbsentFolderToServeIsAWarningOrARefusal) {
   const Result<Config> checked = load_config(file_, SecretPolicy::kWarnIfAbsent);
   ASSERT_TRUE(checked) << checked.error().text;
   EXPECT_EQ(checked->warnings,
-            std::vector{file_ + ":87: application.root: " + dir_.file("www") + " is not a folder"});
+            std::vector{file_ + ":90: application.root: " + dir_.file("www") + " is not a folder"});
   const Result<Config> run = load_config(file_, SecretPolicy::kRequire);
   ASSERT_FALSE(run);
   EXPECT_EQ(run.error().text,
-            file_ + ":87: application.root: expected a folder, " + dir_.file("www") + " is none");
+            file_ + ":90: application.root: expected a folder, " + dir_.file("www") + " is none");
 }
 
 TEST_F(ConfigSecrets, OneThatOthersMayReadIsAWarning) {
@@ -163,7 +166,7 @@ TEST_F(ConfigSecrets, OneThatOthersMayReadIsAWarning) {
   EXPECT_EQ(config->node.secret_keys.size(), 1u);
   EXPECT_EQ(
       about_the_key(*config),
-      std::vector{file_ + ":45: channel.key_file: " + dir_.file("a.key") +
+      std::vector{file_ + ":48: channel.key_file: " + dir_.file("a.key") +
                   " can be read by others than its owner; run: chmod 600 " + dir_.file("a.key")});
   write_key(perms::owner_read | perms::owner_write);
   EXPECT_TRUE(about_the_key(*load_config(file_, SecretPolicy::kRequire)).empty());
@@ -175,7 +178,7 @@ TEST_F(ConfigSecrets, OneThatIsNoKeyIsRefusedWithoutShowingIt) {
   ASSERT_FALSE(config);
   EXPECT_EQ(config.error().text,
             file_ +
-                ":45: channel.key_file: expected a key file, got not a key: expected 32 bytes "
+                ":48: channel.key_file: expected a key file, got not a key: expected 32 bytes "
                 "as base64");
 }
 

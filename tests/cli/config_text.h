@@ -47,6 +47,9 @@ send_buffer = "1MiB"
 timestamps = false
 sack = false
 keepalive = "60s"
+syn_backlog = 77
+syn_cookies = false
+max_connections = 5000
 
 [tunnel]
 address = ["10.77.200.1", "fd77::200:1"]

@@ -163,6 +163,7 @@ TEST(LimitsTest, BacklogAndConnections) {
   StackOptions options = default_options();
   options.backlog = 10;
   options.connections_max = 15;
+  options.syn_cookies = false;
   TestNode node(1, options, Instant{});
   ASSERT_TRUE(node.stack->listen(PeerOptions().remote, "web", &node));
   std::vector<Peer> peers;
@@ -207,7 +208,7 @@ TEST(LimitsTest, ListenersAreDistinct) {
 TEST(LimitsTest, SynFromNowhereIsIgnored) {  // RFC 9293 MUST-63
   TestNode node(1, default_options(), Instant{});
   ASSERT_TRUE(node.stack->listen(PeerOptions().remote, "web", &node));
-  for (const char* from : {"0.0.0.0", "224.0.0.1", "255.255.255.255"}) {
+  for (const char* from : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "10.77.0.200"}) {
     PeerOptions options;
     options.local.address = *IpAddress::parse(from);
     Frame frame = node.pool->copy_of(Peer(options).syn());
