@@ -18,6 +18,10 @@ std::string_view to_string(DropReason reason) {
       return "bad_tcp_header";
     case DropReason::kBadChecksum:
       return "bad_checksum";
+    case DropReason::kIcmpIgnored:
+      return "icmp_ignored";
+    case DropReason::kIcmpNotInFlight:
+      return "icmp_not_in_flight";
     case DropReason::kBeyondWindow:
       return "beyond_window";
     case DropReason::kOldTimestamp:

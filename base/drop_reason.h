@@ -16,6 +16,8 @@ enum class DropReason : std::uint8_t {
   kUnsupportedProtocol,  // neither TCP nor one of ours
   kBadTcpHeader,         // data offset or option lengths
   kBadChecksum,
+  kIcmpIgnored,         // quotes no segment of ours, or says nothing that is acted upon
+  kIcmpNotInFlight,     // quotes what its connection does not have in flight (RFC 5927 4.1)
   kBeyondWindow,        // a segment that no window of its connection ever covered
   kOldTimestamp,        // PAWS: its timestamp is older than one that was seen
   kResetOutOfPlace,     // a RST that is not exactly what was expected next

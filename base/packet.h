@@ -20,6 +20,10 @@ inline constexpr std::uint8_t kProtocolTcp = 6;
 inline constexpr std::uint8_t kProtocolUdp = 17;
 inline constexpr std::uint8_t kProtocolIcmpv6 = 58;
 
+constexpr std::uint8_t icmp_of(Family family) {
+  return family == Family::kIpv4 ? kProtocolIcmp : kProtocolIcmpv6;
+}
+
 inline std::uint16_t load_u16(const std::uint8_t* p) {
   return static_cast<std::uint16_t>(p[0] << 8 | p[1]);
 }

@@ -1,7 +1,7 @@
 #include "forwarder/forwarder.h"
 
+#include "base/quoted_segment.h"
 #include "forwarder/order_mark.h"
-#include "forwarder/quoted_flow.h"
 #include "forwarder/rendezvous.h"
 
 namespace migd {
@@ -92,8 +92,7 @@ Forwarder::Route Forwarder::route(Frame& frame, const IpHeader& ip, Instant now)
   if (!roles_.forwarder) return Route::kLocal;
   if (ip.is_fragment) return drop(DropReason::kIpFragment);
   const ByteView l4 = frame.bytes().subspan(ip.header_size, ip.total_size - ip.header_size);
-  const std::uint8_t icmp = ip.family() == Family::kIpv4 ? kProtocolIcmp : kProtocolIcmpv6;
-  if (ip.protocol == icmp) return route_icmp(frame, ip, now);
+  if (ip.protocol == icmp_of(ip.family())) return route_icmp(frame, ip, now);
   if (ip.protocol != kProtocolTcp) return drop(DropReason::kUnsupportedProtocol);
   const auto tcp = TcpView::parse(l4);
   return tcp ? route(frame, ip, *tcp, now) : drop(tcp.error());
@@ -159,10 +158,10 @@ Forwarder::Route Forwarder::route_icmp(Frame& frame, const IpHeader& ip, Instant
   const auto icmp =
       IcmpView::parse(frame.bytes().subspan(ip.header_size, ip.total_size - ip.header_size));
   if (!icmp) return drop(icmp.error());
-  const std::optional<FourTuple> tuple = quoted_flow(*icmp, ip.family());
-  if (!tuple || tuple->local.address != ip.dst) return drop(DropReason::kUnsupportedProtocol);
-  Mapping* const mapping = mappings_.find(*tuple, now);
-  return mapping == nullptr ? route_unmapped(frame, *tuple)
+  const auto quoted = quoted_segment(*icmp, ip.family());
+  if (!quoted || quoted->flow.local.address != ip.dst) return drop(DropReason::kIcmpIgnored);
+  Mapping* const mapping = mappings_.find(quoted->flow, now);
+  return mapping == nullptr ? route_unmapped(frame, quoted->flow)
                             : route_mapped(frame, ip, *mapping, /*may_rewrite=*/false);
 }
 

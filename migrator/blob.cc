@@ -174,6 +174,8 @@ void io_tcp(Io& io, Tcp& t) {
   io.flag(t.ack_pending);
   io.u16(t.mss);
   io.u16(t.announced_mss);
+  io.u16(t.path_mtu);
+  io.duration(t.path_mtu_age);
   io.flag(t.window_scaling);
   io.flag(t.timestamps);
   io.flag(t.sack);

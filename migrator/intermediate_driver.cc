@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/packet.h"
+#include "base/quoted_segment.h"
 #include "forwarder/order_mark.h"
 
 namespace migd {
@@ -23,6 +24,21 @@ std::optional<Segment> segment_of(ByteView packet) {
       TcpView::parse(packet.subspan(ip->header_size, ip->total_size - ip->header_size));
   if (!tcp) return std::nullopt;
   return Segment{{{ip->dst, tcp->dst_port()}, {ip->src, tcp->src_port()}}, *tcp};
+}
+
+// The flow that an ICMP error is about. Unset for all else.
+std::optional<FourTuple> quoted_in(ByteView packet) {
+  const auto ip = parse_ip(packet);
+  if (!ip || ip->protocol != icmp_of(ip->family()) || ip->is_fragment) return std::nullopt;
+  const auto icmp =
+      IcmpView::parse(packet.subspan(ip->header_size, ip->total_size - ip->header_size));
+  const auto quoted = icmp ? quoted_segment(*icmp, ip->family()) : std::nullopt;
+  return quoted ? std::optional(quoted->flow) : std::nullopt;
+}
+
+bool is_tcp(const Frame& frame) {
+  const auto ip = parse_ip(frame.bytes());
+  return ip && ip->protocol == kProtocolTcp;
 }
 
 }  // namespace
@@ -73,7 +89,11 @@ void IntermediateDriver::deliver(Frame frame, Arrival arrival, Instant now) {
 void IntermediateDriver::deliver(Frame frame, Passing packet, Instant now) {
   const std::optional<Segment> segment = segment_of(frame.bytes());
   if (!segment) {
-    drops_.count(DropReason::kUnsupportedProtocol);
+    if (const auto tuple = quoted_in(frame.bytes())) {
+      deliver_icmp(packet.from, std::move(frame), *tuple, packet.hops, now);
+    } else {
+      drops_.count(DropReason::kUnsupportedProtocol);
+    }
     return;
   }
   packet.tuple = segment->tuple;
@@ -103,6 +123,25 @@ bool IntermediateDriver::is_straggler(const Gate& gate, const Passing& packet) {
 
 void IntermediateDriver::note_origin(const FourTuple& tuple, NodeId from) {
   if (from != NodeId{}) origins_[tuple] = from;
+}
+
+// Held by nobody: as long as packets are too big, one is told so.
+void IntermediateDriver::deliver_icmp(NodeId from, Frame frame, const FourTuple& tuple, int hops,
+                                      Instant now) {
+  switch (stack_.input(frame, now)) {
+    case Stack::InputVerdict::kTaken:
+      return;
+    case Stack::InputVerdict::kFrozen:
+      drops_.count(DropReason::kIcmpIgnored);
+      return;
+    case Stack::InputVerdict::kNoConnection:
+      if (const Tombstone* stone = tombstone(tuple); stone != nullptr && stone->expires > now) {
+        follow_tombstone(from, std::move(frame), tuple, hops, now);
+      } else {
+        drops_.count(DropReason::kNoConnection);
+      }
+      return;
+  }
 }
 
 // True when the flow's gate has taken the packet.
@@ -210,7 +249,7 @@ void IntermediateDriver::collapse(const FourTuple& tuple, NodeId by, const Refer
 
 void IntermediateDriver::send_straggler(Frame frame, const Reference& to, int hops) {
   stragglers_sent_.add();
-  if (to.flow != FlowId{}) {  // trains stay whole; the hop limit ends a loop
+  if (to.flow != FlowId{} && is_tcp(frame)) {  // trains stay whole; the hop limit ends a loop
     tunnel_.send_mapped(std::move(frame), to.owner, to.flow);
     return;
   }

@@ -199,6 +199,7 @@ class IntermediateDriver {
   void send_straggler(Frame frame, const Reference& to, int hops);
   void release_direct(Gate& gate, Instant now);
   void hold_orphan(Frame frame, Instant now);
+  void deliver_icmp(NodeId from, Frame frame, const FourTuple& tuple, int hops, Instant now);
   void note_origin(const FourTuple& tuple, NodeId from);
   void bury(const FourTuple& tuple, const Reference& to, Instant now);
   void deliver(Frame frame, Passing packet, Instant now);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <span>
 
+#include "base/packet.h"
 #include "stack/recovery/marks.h"
 #include "stack/segment_builder.h"
 #include "stack/snapshot_rules.h"
@@ -83,13 +84,19 @@ void fill_receiving(const TcpSnapshot& s, tcp_pcb& pcb) {
   pcb.ts_lastacksent = s.ts_last_ack_sent.value();
 }
 
+// Behind the last byte, and the FIN (SND.LBB of lwIP).
+SeqNum end_of_queues(const TcpSnapshot& s) {
+  if (fin_acknowledged(s)) return s.send_unacknowledged;
+  const auto data = static_cast<std::uint32_t>(s.send_data.size());
+  return s.send_unacknowledged + data + (s.fin_sequence.has_value() ? 1u : 0u);
+}
+
 void fill_sending(const TcpSnapshot& s, std::uint16_t mss, tcp_pcb& pcb) {
   const auto data = static_cast<std::uint32_t>(s.send_data.size());
   pcb.mss = mss;
   pcb.lastack = s.send_unacknowledged.value();
   pcb.snd_nxt = s.send_next.value();
-  pcb.snd_lbb = fin_acknowledged(s) ? pcb.lastack
-                                    : pcb.lastack + data + (s.fin_sequence.has_value() ? 1u : 0u);
+  pcb.snd_lbb = end_of_queues(s).value();
   pcb.snd_buf = s.send_buffer_limit - data;
   pcb.snd_wnd = s.send_window;
   pcb.snd_wnd_max = s.send_window_max;
@@ -181,9 +188,26 @@ bool queue_out_of_order(const TcpSnapshot& s, tcp_pcb& pcb) {
 
 }  // namespace
 
-std::uint16_t mss_on_link(const TcpSnapshot& snapshot, std::uint16_t mtu) {
-  const int headers = snapshot.tuple.local.address.is_v4() ? 40 : 60;
-  return static_cast<std::uint16_t>(std::min({int{snapshot.mss}, mtu - headers, TCP_MSS}));
+std::uint16_t mss_of_mtu(std::uint16_t mtu, Family family) {
+  const std::size_t headers = ip_header_size(family) + TCP_HLEN;
+  return static_cast<std::uint16_t>(std::min<std::size_t>(mtu - headers, TCP_MSS));
+}
+
+std::uint16_t mss_on_link(const TcpSnapshot& snapshot, std::uint16_t link_mtu) {
+  const std::uint16_t mtu =
+      snapshot.path_mtu == 0 ? link_mtu : std::min(link_mtu, snapshot.path_mtu);
+  return std::min(snapshot.mss, mss_of_mtu(mtu, snapshot.tuple.local.address.family()));
+}
+
+bool cut_anew(const TcpSnapshot& snapshot, std::uint16_t mss, Instant captured_at, tcp_pcb& pcb) {
+  tcp_segs_free(pcb.unacked);
+  tcp_segs_free(pcb.unsent);
+  pcb.unacked = pcb.unsent = nullptr;
+  pcb.snd_queuelen = 0;
+  pcb.mss = mss;
+  pcb.snd_lbb = end_of_queues(snapshot).value();
+  return segments_of(pcb, snapshot.send_data.size()) + snapshot.sent.size() < TCP_SND_QUEUELEN &&
+         queue_data(snapshot, captured_at, pcb);
 }
 
 tcp_pcb* make_pcb(const TcpSnapshot& snapshot, std::uint16_t mss, Instant captured_at,

@@ -159,6 +159,8 @@ TcpSnapshot capture_connection(const TcpConnection& connection, Instant now) {
   capture_options(pcb, out);
   out.mss = connection.peer_mss_;
   out.announced_mss = connection.announced_mss_;
+  out.path_mtu = connection.path_mtu_;
+  if (out.path_mtu != 0) out.path_mtu_age = now - connection.path_mtu_at_;
   out.ts_clock = connection.ts_clock_.milliseconds(now);
   out.ts_clock_part = connection.ts_clock_.part(now);
   capture_congestion(pcb, out);

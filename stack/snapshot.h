@@ -70,6 +70,8 @@ struct TcpSnapshot {
   std::uint16_t mss = 0;  // what the peer takes in one segment, options not counted; each node
                           // sends at most what its own link takes
   std::uint16_t announced_mss = 0;  // by our SYN/ACK, which may have to be repeated
+  std::uint16_t path_mtu = 0;       // as routers told it; 0: not known to be less than the link's
+  Duration path_mtu_age{};
   bool window_scaling = false;
   bool timestamps = false;
   bool sack = false;

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "stack/lwip_headers.h"
+#include "stack/path_mtu.h"
 #include "stack/pcb_timers.h"
 
 namespace migd {
@@ -172,6 +173,10 @@ Result<void> check_options(const TcpSnapshot& s) {
        s.window_scaling || (s.send_scale == 0 && s.receive_scale == 0)},
       {"the MSS is at least the least in use", s.mss >= TCP_MSS_MIN},
       {"the announced MSS is at least the least in use", s.announced_mss >= TCP_MSS_MIN},
+      {"the path's MTU is one that is believed",
+       s.path_mtu == 0 || s.path_mtu >= path_mtu_min(s.tuple.local.address.family())},
+      {"the age of the path's MTU lies in the past",
+       is_past(s.path_mtu_age) && (s.path_mtu != 0 || s.path_mtu_age == Duration::zero())},
       {"the age of TS.Recent lies in the past", is_past(s.ts_recent_age)},
       {"the last acknowledgment sent lies within a window before RCV.NXT",
        !s.timestamps || within_window_before(s.ts_last_ack_sent, s)},
@@ -216,7 +221,7 @@ Result<void> check_congestion_and_timers(const TcpSnapshot& s) {
       {"the time in the state lies in the past", is_past(s.time_in_state)},
       {"the age lies in the past", is_past(s.age)},
       {"nothing is older than the connection",
-       std::max({s.time_in_state, s.idle, s.ts_recent_age}) <= s.age},
+       std::max({s.time_in_state, s.idle, s.ts_recent_age, s.path_mtu_age}) <= s.age},
       {"the hop limit is not zero", s.hop_limit > 0},
       {"who has closed reading has closed writing", !s.read_closed || s.write_closed},
   });

@@ -130,6 +130,8 @@ class StackImpl final : public Stack {
   static bool can_be_a_peer(const IpHeader& ip);
   std::uint16_t announced_mss(Family family) const;
   void input_for_connection(TcpConnection& connection, Frame& frame, const Segment& segment);
+  InputVerdict input_icmp(const Frame& frame, const IpHeader& ip);
+  void lower_path_mtu(TcpConnection& connection, std::uint16_t mtu);
   void drop(DropReason reason) { drops_.count(reason); }
   void send_outgoing();
   void send_unless_delivering();  // deliver_events() sends once for all

@@ -76,6 +76,10 @@ Stack::InputVerdict StackImpl::input(Frame& frame, Instant now) {
   advance(now);
   const auto segment = parse(frame);
   if (!segment) {
+    const auto ip = parse_ip(frame.bytes());
+    if (ip && !ip->is_fragment && ip->protocol == icmp_of(ip->family())) {
+      return input_icmp(frame, *ip);
+    }
     drop(segment.error());
     return InputVerdict::kTaken;
   }

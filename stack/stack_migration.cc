@@ -112,6 +112,8 @@ Result<FrozenConnection> StackImpl::attach(const TcpSnapshot& snapshot, const Te
   c.ts_clock_.set(snapshot.ts_clock, now_ - held - snapshot.ts_clock_part);
   c.peer_mss_ = snapshot.mss;
   c.announced_mss_ = snapshot.announced_mss;
+  c.path_mtu_ = snapshot.path_mtu;
+  c.path_mtu_at_ = now_ - held - snapshot.path_mtu_age;
   c.receive_window_limit_ = snapshot.receive_window_limit;
   c.send_buffer_limit_ = snapshot.send_buffer_limit;
   c.write_end_ = snapshot.fin_sequence.value_or(

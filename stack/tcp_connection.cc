@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "stack/path_mtu.h"
+#include "stack/pcb_attach.h"
 #include "stack/stack_impl.h"
 
 namespace migd {
@@ -172,6 +174,7 @@ std::size_t TcpConnection::write(ByteView bytes) {
   const std::size_t wanted = std::min(bytes.size(), writable());
   std::size_t taken = 0;
   if (wanted > 0) {
+    forget_old_path_mtu();
     stack_.serve(*this, [this, bytes, wanted, &taken] {
       while (taken < wanted) {
         const std::size_t n = std::min(wanted - taken, kTcpWriteMax);
@@ -188,6 +191,14 @@ std::size_t TcpConnection::write(ByteView bytes) {
   }
   write_blocked_ = takes_data() && (taken < bytes.size() || writable() == 0);
   return taken;
+}
+
+// The path may have become wider (RFC 1191 6.3): the next segments try.
+void TcpConnection::forget_old_path_mtu() {
+  if (path_mtu_ == 0 || stack_.now_ - path_mtu_at_ < kPathMtuLifetime) return;
+  path_mtu_ = 0;
+  pcb_->mss =
+      std::min(peer_mss_, mss_of_mtu(stack_.options_.link.mtu, tuple_.peer.address.family()));
 }
 
 void TcpConnection::pause_writing(bool paused) {

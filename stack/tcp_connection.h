@@ -117,6 +117,7 @@ class TcpConnection final : public Connection {
 
   bool takes_data() const;              // the state lets the application write
   std::size_t segment_payload() const;  // of a full-sized segment
+  void forget_old_path_mtu();
   void signal_writable();
   void finish_if_read();  // the handler hears the end once nothing is left to read
 
@@ -147,6 +148,8 @@ class TcpConnection final : public Connection {
   SeqNum write_end_;                 // sequence number behind the last byte that was written
   std::uint16_t peer_mss_ = 0;       // as the peer has announced it; the PCB's fits our link too
   std::uint16_t announced_mss_ = 0;  // by the SYN/ACK
+  std::uint16_t path_mtu_ = 0;       // 0: not known to be less than the link's
+  Instant path_mtu_at_{};            // when it was learnt
   std::uint32_t receive_window_limit_ = 0;
   std::uint32_t send_buffer_limit_ = 0;
   std::uint32_t consumed_ = 0;  // by the application, and lwIP not told yet

@@ -325,6 +325,16 @@ bool LossRecovery::undo(const At& at) {
   return true;
 }
 
+// ---- the path takes less ----
+
+void LossRecovery::on_too_big(tcp_pcb& pcb, std::uint16_t mss) {
+  for (tcp_seg* s = pcb.unacked; s != nullptr; s = s->next) {
+    const std::uint32_t options = LWIP_TCP_OPT_LENGTH(s->flags);
+    if (s->len + options <= mss || has(*s, kSegmentSacked)) continue;
+    if (!has(*s, kSegmentLost) || has(*s, kSegmentResent)) mark_lost(*s);
+  }
+}
+
 // ---- after a time-out ----
 
 void LossRecovery::on_time_out(const At& at, bool first) {
@@ -563,17 +573,21 @@ std::vector<SentRange> LossRecovery::capture_sent(const tcp_pcb& pcb, Instant no
   return ranges;
 }
 
-void LossRecovery::restore(const tcp_pcb& pcb, Phase phase, SeqNum recovery_end,
-                           const RecoveryState& state, const CongestionState& congestion,
-                           Instant captured_at) {
-  phase_ = phase;
-  recovery_end_ = recovery_end;
+void LossRecovery::recount(const tcp_pcb& pcb) {
   sacked_ = lost_ = resent_ = 0;
   for (const tcp_seg* s = pcb.unacked; s != nullptr; s = s->next) {
     if (has(*s, kSegmentSacked)) sacked_ += length_of(*s);
     if (has(*s, kSegmentLost)) lost_ += length_of(*s);
     if (has(*s, kSegmentResent)) resent_ += length_of(*s);
   }
+}
+
+void LossRecovery::restore(const tcp_pcb& pcb, Phase phase, SeqNum recovery_end,
+                           const RecoveryState& state, const CongestionState& congestion,
+                           Instant captured_at) {
+  phase_ = phase;
+  recovery_end_ = recovery_end;
+  recount(pcb);
   congestion_.restore(congestion, captured_at);
   rack_.restore(state, captured_at);
   undo_.restore(state);

@@ -92,6 +92,10 @@ class LossRecovery {
   void on_deadline(const At& at);
   // `first`: of the segment at SND.UNA. What is lost is sent by the next tcp_output().
   void on_time_out(const At& at, bool first);
+  // The path takes segments of at most `mss`: what is in flight and longer is lost. cut_anew() is
+  // next, and recount().
+  void on_too_big(tcp_pcb& pcb, std::uint16_t mss);
+  void recount(const tcp_pcb& pcb);
   // Frozen until now: what was due waits for what came meanwhile.
   void resume(Instant now);
 

@@ -52,6 +52,7 @@ std::string must_stay(const TcpSnapshot& s) {
   kept.sack_blocks = s.sack_blocks;
   kept.mss = s.mss;
   kept.announced_mss = s.announced_mss;
+  kept.path_mtu = s.path_mtu;
   kept.window_scaling = s.window_scaling;
   kept.timestamps = s.timestamps;
   kept.sack = s.sack;

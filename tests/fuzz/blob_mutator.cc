@@ -266,6 +266,8 @@ void mend_times(TcpSnapshot& s) {
   s.cwnd_bytes_acked = std::min(s.cwnd_bytes_acked, 1u << 30);
   s.mss = std::max<std::uint16_t>(s.mss, 88);
   s.announced_mss = std::max<std::uint16_t>(s.announced_mss, 88);
+  if (s.path_mtu != 0) s.path_mtu = std::max<std::uint16_t>(s.path_mtu, 1280);
+  s.path_mtu_age = s.path_mtu == 0 ? Duration(0) : std::min(s.path_mtu_age, s.age);
   s.keepalive_idle = std::clamp(s.keepalive_idle, Duration(1ms), Duration(24h));
   s.keepalive_interval = std::clamp(s.keepalive_interval, Duration(0), Duration(24h));
   s.keepalive_count = s.keepalive_count % 255 + 1;

@@ -1,5 +1,7 @@
 #include "tests/stack/situations.h"
 
+#include "tests/support/icmp.h"
+
 namespace migd::test {
 namespace {
 
@@ -51,6 +53,13 @@ std::vector<Situation> make() {
     bed.give(bed.peer.data(ramp(100)));
     bed.run_for(1s);
     bed.give(bed.peer.data(ramp(100, 100)));
+  });
+  add("PathMtu", [](TestBed& bed) {
+    bed.connect();
+    bed.write(ramp(30000));
+    lose(bed, 0);
+    bed.give(too_big(bed.take().at(0), 1300));
+    bed.run_for(10ms);
   });
   add("Unread", [](TestBed& bed) {
     bed.app.reads = false;

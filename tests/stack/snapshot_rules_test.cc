@@ -51,6 +51,8 @@ std::vector<Break> breaks() {
                  return true;
                }),
       breaking("announced MSS", [](TcpSnapshot& s) { s.announced_mss = 87; }),
+      breaking("path's MTU is one", [](TcpSnapshot& s) { s.path_mtu = 551; }),
+      breaking("age of the path's MTU", [](TcpSnapshot& s) { s.path_mtu_age = -1ns; }),
       breaking("last acknowledgment sent",
                [](TcpSnapshot& s) {
                  s.ts_last_ack_sent = s.receive_next + 1;

@@ -51,6 +51,8 @@ inline ConnectionBlob sample_blob() {
   t.ack_pending = true;
   t.mss = 1388;
   t.announced_mss = 1340;
+  t.path_mtu = 1400;
+  t.path_mtu_age = 30s;
   t.window_scaling = true;
   t.timestamps = true;
   t.sack = true;

@@ -18,10 +18,10 @@ namespace migd::test {
   tuple, state, send_unacknowledged, send_next, send_window, send_window_max, send_wl1, send_wl2, \
       send_scale, send_data, send_in_flight, sent, fin_sequence, send_buffer_limit, receive_next, \
       announced_right_edge, receive_scale, receive_window_limit, unread, peer_fin_received,       \
-      out_of_order, sack_blocks, ack_pending, mss, announced_mss, window_scaling, timestamps,     \
-      sack, ts_recent, ts_last_ack_sent, ts_recent_age, ts_clock, ts_clock_part, rtt_known, srtt, \
-      rttvar, rto, timer_waited, retransmissions, duplicate_acks, cwnd, ssthresh,                 \
-      cwnd_bytes_acked, in_fast_recovery, in_rto_recovery, recovery_end
+      out_of_order, sack_blocks, ack_pending, mss, announced_mss, path_mtu, path_mtu_age,         \
+      window_scaling, timestamps, sack, ts_recent, ts_last_ack_sent, ts_recent_age, ts_clock,     \
+      ts_clock_part, rtt_known, srtt, rttvar, rto, timer_waited, retransmissions, duplicate_acks, \
+      cwnd, ssthresh, cwnd_bytes_acked, in_fast_recovery, in_rto_recovery, recovery_end
 #define MIGD_RECOVERY_FIELDS                                                                  \
   rack_known, rack_sent_ago, rack_end, rack_rtt, rack_highest, reordering_seen,               \
       reordering_multiplier, reordering_persist, reordering_round, min_rtt, min_rtt_previous, \
