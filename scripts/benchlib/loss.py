@@ -1,4 +1,4 @@
-"""The table `loss`: one stream over a path of 20 ms that loses or reorders."""
+"""The table `loss`: one stream over a path of 20 ms that loses or reorders; one beside a flood."""
 import statistics
 
 from .rows import Row
@@ -44,4 +44,28 @@ def streams(quick, say):
             for name in ROWS]
 
 
-GROUPS = [(tuple(ROWS), streams)]
+FLOOD_SECONDS = 4
+FLOOD_RUNS = 10
+
+
+def flood(quick, say):
+    """What is left of a stream while strangers send SYNs, and then random segments."""
+    runs, seconds = (1, 1) if quick else (FLOOD_RUNS, FLOOD_SECONDS)
+    kept = {MIGD: [], KERNEL: []}
+    packets = 0
+    with Wired(bridged=True) as bed:
+        for number in range(1, runs + 1):
+            for server, shares in kept.items():
+                alone, _ = bed.run_in_flood(server, "out", seconds, flooded=False)
+                flooded, sent = bed.run_in_flood(server, "out", seconds, flooded=True)
+                shares.append(flooded / alone)
+                packets += sum(sent.values())
+            say(f"run {number} of {runs}: flood "
+                f"{statistics.median(kept[MIGD]):.3f}/{statistics.median(kept[KERNEL]):.3f}")
+    rate = packets / (2 * runs * seconds * 1000)
+    return [Row("flood", "of the stream alone", kept[MIGD], OPPONENT, kept[KERNEL], target=0.8,
+                target_of="ratio", at_least=True,
+                note=f"{rate:.0f} 000 packets of strangers in a second")]
+
+
+GROUPS = [(tuple(ROWS), streams), (("flood",), flood)]

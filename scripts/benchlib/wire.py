@@ -41,13 +41,22 @@ for end in client:left:2 server:right:1; do
     net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0
 done
 ip -n client route add 10.77.100.1/32 via 10.77.71.1
+ip netns add strangers
+ip link add eth0 netns strangers type veth peer name eth1 netns server
+ip -n strangers addr add 10.77.72.2/24 dev eth0
+ip -n server addr add 10.77.72.1/24 dev eth1
+ip -n strangers link set eth0 up
+ip -n server link set eth1 up
+ip -n strangers route add default via 10.77.72.1
+ip -n server route add 10.77.128.0/17 via 10.77.72.2
 DEVICE
 ip -n server link set migd0 mtu 1500 up
 ip -n server route add 10.77.100.1/32 dev migd0
 echo ready
 read -r _
 """
-_TUN = "ip -n server tuntap add dev migd0 mode tun vnet_hdr"
+_TUN = """ip -n server tuntap add dev migd0 mode tun vnet_hdr
+ip -n server link set migd0 txqueuelen 10000"""
 _PACKET = """ip -n server link add migd0 type veth peer name migd0p
 for one in migd0 migd0p; do ip -n server link set $one mtu 1500 arp off multicast off up; done"""
 
@@ -81,17 +90,25 @@ kind = "{name}"
 """ for name, port in (("source", SOURCE_PORT), ("discard", DISCARD_PORT)))
 
 
-class Wired:
-    """Use as a context. `tcp`: lines of migd's [tcp] table."""
+_BRIDGE = """ip link add name bridge type bridge &&
+for side in left right; do ip link set $side master bridge; done && ip link set bridge up"""
 
-    def __init__(self, tcp=""):
+
+class Wired:
+    """Use as a context. `tcp`: lines of migd's [tcp] table. `bridged`: the wire is a bridge of the
+    kernel, without delay or faults."""
+
+    def __init__(self, tcp="", bridged=False):
         self.tcp = tcp
+        self.bridged = bridged
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
             self.folder = tempfile.mkdtemp(prefix="migd-bench-")
             stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
             self._hold(stack)
+            if self.bridged:
+                subprocess.run(self._command("wire", "bash", "-c", _BRIDGE), check=True)
             self._start(stack, "server", "/usr/bin/python3", "-B", _STREAM, "serve", KERNEL,
                         str(SOURCE_PORT), str(DISCARD_PORT), ready="ready")
             self._start(stack, "server", BINARY, "run", "-c", self._config(), "--ready-fd", "1",
@@ -151,8 +168,33 @@ class Wired:
             seen = json.loads(wire.communicate(timeout=20)[0])
         if seen["in"]["dropped"] + seen["out"]["dropped"] > 0:
             raise Failure("the kernel has dropped packets on the wire")
-        result = json.loads(done.stdout)
-        return result["bytes"] * 8e-6 / result["seconds"], seen[direction]
+        return _rate(done.stdout), seen[direction]
+
+    def run_in_flood(self, server, direction, seconds, flooded):
+        """Mbit/s of one stream over a bridge, and what the strangers have sent meanwhile; nothing
+        when not `flooded`."""
+        port = SOURCE_PORT if direction == "out" else DISCARD_PORT
+        with contextlib.ExitStack() as stack:
+            stream = subprocess.Popen(
+                self._command("client", "/usr/bin/python3", "-B", _STREAM,
+                              "receive" if direction == "out" else "send", server, str(port),
+                              str(seconds)), stdout=subprocess.PIPE, text=True)
+            stack.callback(_end, stream)
+            sent = {}
+            if flooded:
+                flood = subprocess.run(
+                    self._command("strangers", program("migd-bench-flood"), f"{server}:{port}",
+                                  str(seconds)), stdout=subprocess.PIPE, text=True, check=True)
+                sent = json.loads(flood.stdout)
+            output = stream.communicate(timeout=seconds + 60)[0]
+            if stream.returncode != 0:
+                raise Failure("the stream has broken off")
+        return _rate(output), sent
+
+
+def _rate(output):
+    result = json.loads(output)
+    return result["bytes"] * 8e-6 / result["seconds"]
 
 
 def _end(process):

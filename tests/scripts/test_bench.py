@@ -83,7 +83,7 @@ def test_the_table_of_loss():
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert [row["row"] for row in rows] == ["loss-0.1-in", "loss-0.1-out", "loss-1-in",
-                                            "loss-1-out", "reorder"]
+                                            "loss-1-out", "reorder", "flood"]
     for row in rows:
         assert list(row) == KEYS and row["at_least"] and row["ours"] > 0 and row["opponent"] > 0
         assert row["met"] == (row["ratio"] >= row["target"])
