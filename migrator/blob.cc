@@ -28,6 +28,7 @@ enum class Section : std::uint8_t {
   kSuspended = 11,   // states of applications that have left
   kRecovery = 12,    // optional: of loss recovery and congestion control
   kSent = 13,        // optional: what is known of what is in flight
+  kPath = 14,        // optional: what is known of the way to the peer
 };
 
 // Each group of fields is described once, as a function over an Io that either writes or reads.
@@ -174,8 +175,6 @@ void io_tcp(Io& io, Tcp& t) {
   io.flag(t.ack_pending);
   io.u16(t.mss);
   io.u16(t.announced_mss);
-  io.u16(t.path_mtu);
-  io.duration(t.path_mtu_age);
   io.flag(t.window_scaling);
   io.flag(t.timestamps);
   io.flag(t.sack);
@@ -215,6 +214,12 @@ void io_tcp(Io& io, Tcp& t) {
   io.u64(t.bytes_out);
   io.duration(t.age);
   io.u32(t.retransmitted_segments);
+}
+
+template <typename Io, typename Tcp>
+void io_path(Io& io, Tcp& t) {
+  io.u16(t.path_mtu);
+  io.duration(t.path_mtu_age);
 }
 
 template <typename Io, typename State>
@@ -455,6 +460,9 @@ bool read_section(Section type, BoundedReader& in, ConnectionBlob& blob) {
     case Section::kSent:
       if (!read_sent(in, blob.tcp.sent)) return false;
       break;
+    case Section::kPath:
+      io_path(io, blob.tcp);
+      break;
     case Section::kSuspended:
       if (!read_suspended(in, blob.suspended)) return false;
       break;
@@ -548,6 +556,7 @@ Bytes encode_blob(const ConnectionBlob& blob) {
     io_congestion(io, tcp.congestion);
   });
   write_section(out, Section::kSent, false, [&] { write_sent(out, tcp.sent); });
+  write_section(out, Section::kPath, false, [&] { io_path(io, tcp); });
   write_section(out, Section::kHistory, false, [&] { write_history(out, blob.history); });
   return bytes;
 }
@@ -570,7 +579,7 @@ Result<ConnectionBlob> decode_blob(ByteView bytes) {
     const ByteView value = in.bytes(in.u32());
     if (!in.ok()) return refuse("truncated section");
     if (type < static_cast<std::uint8_t>(Section::kIdentity) ||
-        type > static_cast<std::uint8_t>(Section::kSent)) {
+        type > static_cast<std::uint8_t>(Section::kPath)) {
       if ((flags & kMandatory) != 0) return refuse("unknown mandatory section");
       continue;
     }

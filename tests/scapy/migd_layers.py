@@ -407,8 +407,8 @@ class MigdBlobTcp(Packet):
         XIntField("receive_next", 0), XIntField("announced_right_edge", 0),
         ByteField("receive_scale", 0), IntField("receive_window_limit", 0),
         ByteField("peer_fin_received", 0), ByteField("ack_pending", 0),
-        ShortField("mss", 0), ShortField("announced_mss", 0), ShortField("path_mtu", 0),
-        LongField("path_mtu_age", 0), ByteField("window_scaling", 0), ByteField("timestamps", 0),
+        ShortField("mss", 0), ShortField("announced_mss", 0), ByteField("window_scaling", 0),
+        ByteField("timestamps", 0),
         ByteField("sack", 0), XIntField("ts_recent", 0), XIntField("ts_last_ack_sent", 0),
         LongField("ts_recent_age", 0), IntField("ts_clock", 0), LongField("ts_clock_part", 0),
         ByteField("rtt_known", 0), LongField("srtt", 0), LongField("rttvar", 0),
@@ -425,6 +425,11 @@ class MigdBlobTcp(Packet):
         LongField("bytes_in", 0), LongField("bytes_out", 0), LongField("age", 0),
         IntField("retransmitted_segments", 0),
     ]
+
+
+class MigdBlobPath(Packet):
+    name = "migd blob: path"
+    fields_desc = [ShortField("mtu", 0), LongField("mtu_age", 0)]
 
 
 class MigdBlobRecovery(Packet):
@@ -553,7 +558,7 @@ class MigdBlobSection(Packet):
 for _number, _layer in {1: MigdBlobIdentity, 2: MigdBlobTuple, 3: MigdBlobTcp, 6: MigdBlobRanges,
                         7: MigdBlobSackBlocks, 9: MigdBlobMoves, 10: MigdBlobForwarded,
                         11: MigdBlobSuspendedStates, 12: MigdBlobRecovery,
-                        13: MigdBlobSent}.items():
+                        13: MigdBlobSent, 14: MigdBlobPath}.items():
     bind_layers(MigdBlobSection, _layer, type=_number)
 
 
@@ -564,7 +569,7 @@ class MigdBlob(Packet):
 
 
 def blob(identity, four_tuple, tcp, *, data=b"", unread=b"", ranges=(), sack=(), state=b"",
-         older=0, moves=(), forwarded=None, suspended=(), recovery=None, sent=()):
+         older=0, moves=(), forwarded=None, suspended=(), recovery=None, sent=(), path=None):
     """A blob with every section that it has, in the order in which they are written."""
     values = [MigdBlobSection() / identity, MigdBlobSection() / four_tuple,
               MigdBlobSection() / tcp, MigdBlobSection(type=4) / data,
@@ -576,5 +581,6 @@ def blob(identity, four_tuple, tcp, *, data=b"", unread=b"", ranges=(), sack=(),
               MigdBlobSection() / MigdBlobSuspendedStates(states=list(suspended)),
               MigdBlobSection(flags=0) / (recovery or MigdBlobRecovery()),
               MigdBlobSection(flags=0) / MigdBlobSent(ranges=list(sent)),
+              MigdBlobSection(flags=0) / (path or MigdBlobPath()),
               MigdBlobSection(flags=0) / MigdBlobMoves(older=older, moves=list(moves))]
     return MigdBlob(sections=values)
