@@ -21,14 +21,14 @@ Scenario by_cookie(Scenario scenario, std::uint64_t seed, int& opened) {
   return scenario;
 }
 
-std::vector<Scenario> applications() {
+std::vector<Scenario> one_of_each() {
   return {download(), upload(100'000), echo(30, 300), source(150'000)};
 }
 
 TEST(SynCookies, NobodySeesIt) {
   for_each_seed(2, [](std::uint64_t seed) {
     for (const bool apart : {false, true}) {
-      for (const Scenario& plain : applications()) {
+      for (const Scenario& plain : one_of_each()) {
         int opened = 0;
         Scenario scenario = by_cookie(plain, seed, opened);
         scenario.cluster.classifier_apart = apart;
@@ -44,7 +44,7 @@ TEST(SynCookies, NobodySeesIt) {
 
 TEST(SynCookies, OnBadPaths) {
   for_each_seed(3, [](std::uint64_t seed) {
-    for (const Scenario& plain : applications()) {
+    for (const Scenario& plain : one_of_each()) {
       int opened = 0;
       Scenario scenario = by_cookie(plain, seed, opened);
       scenario.cluster.client_path = {.delay = 4ms,

@@ -31,7 +31,10 @@ void Ownership::dispel_doubts(Instant at) {
 void Ownership::on_segment(const SegmentSeen& seen) {
   if (!seen.to_client || seen.point != Crossing::Point::kSent) return;
   settle_doubts(seen.at);
-  if (objection(seen.from, tenancy_of(seen.flow.tuple))) {
+  const Tenancy* const tenancy = tenancy_of(seen.flow.tuple);
+  // A SYN cookie: only its acknowledgment opens a connection.
+  if (tenancy == nullptr && seen.segment.has(Segment::kSyn)) return;
+  if (objection(seen.from, tenancy)) {
     doubts_.push_back({seen.at, seen.flow.tuple, seen.from, seen.segment.to_string()});
   }
 }
