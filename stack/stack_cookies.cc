@@ -9,7 +9,10 @@
 namespace migd {
 namespace {
 
-constexpr std::uint16_t kMssDefault = 536;  // RFC 9293 MUST-15
+// RFC 9293 MUST-15
+constexpr std::uint16_t mss_default(Family family) {
+  return family == Family::kIpv4 ? 536 : 1220;
+}
 
 bool completes(const TcpView& tcp) {
   return tcp.has(tcp_flag::kAck) && !tcp.has(tcp_flag::kSyn) && !tcp.has(tcp_flag::kRst);
@@ -19,7 +22,7 @@ bool completes(const TcpView& tcp) {
 
 void StackImpl::answer_with_cookie(const Segment& syn) {
   const TcpOptions offered = TcpOptions::parse(syn.tcp.options());
-  HandshakeTerms terms{.mss = kMssDefault, .window_scale = {}};
+  HandshakeTerms terms{.mss = mss_default(syn.ip.family()), .window_scale = {}};
   if (offered.well_formed && offered.mss.value_or(0) != 0) terms.mss = *offered.mss;
   terms.timestamps = options_.timestamps && offered.timestamps.has_value();
   if (terms.timestamps) {
