@@ -11,7 +11,7 @@
 namespace migd {
 namespace {
 
-constexpr std::size_t kBufferBytes = 1 << 20;
+constexpr std::size_t kFileBufferBytes = 1 << 20;
 constexpr std::uint32_t kMagicNanoseconds = 0xa1b23c4d;
 constexpr std::uint32_t kLinkTypeRaw = 101;
 
@@ -69,7 +69,7 @@ void PcapWriter::write(Duration unix_time, ByteView packet) {
   put(buffer_, static_cast<std::uint32_t>(packet.size()));
   append(buffer_, kept);
   ++packets_in_buffer_;
-  if (buffer_.size() >= kBufferBytes) flush();
+  if (buffer_.size() >= kFileBufferBytes) flush();
 }
 
 void PcapWriter::flush() {
