@@ -54,7 +54,8 @@ def _reach(client, host, state):
         return None
     if state in _LOSES_FIN:
         _lose(client, _FIN)
-    _request(client, host, size, last=state != "ESTABLISHED")
+    # For LAST_ACK one segment says all: the server must know that we are done before it is.
+    _request(client, host, size, last=state != "ESTABLISHED", more=state == "LAST_ACK")
     if state == "ESTABLISHED":
         _read_response(client, size)
         return None
@@ -118,10 +119,12 @@ def _hear_all(client):
         client.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
 
 
-def _request(client, host, size, last):
+def _request(client, host, size, last, more=False):
+    """`more`: it waits for what follows, data or the end."""
     name = {_SMALL: "1KiB.bin", _LARGE: "1MiB.bin"}[size]
     close = "Connection: close\r\n" if last else ""
-    client.sendall(f"GET /{host}/{name} HTTP/1.1\r\nHost: lab\r\n{close}\r\n".encode())
+    request = f"GET /{host}/{name} HTTP/1.1\r\nHost: lab\r\n{close}\r\n"
+    client.sendall(request.encode(), socket.MSG_MORE if more else 0)
 
 
 def _read_to_end(client):
