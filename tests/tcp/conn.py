@@ -222,6 +222,12 @@ class Conn:
             if packet.flags & RST:
                 raise Mismatch(f"expected no RST: {packet}")
 
+    async def expect_at_most_reset(self, within=0.3, seq=None):
+        """What belongs to no connection draws nothing, or a RST (of that number). No step."""
+        packet = await self.hear(within)
+        if packet is not None and (packet.letters != "R" or seq not in (None, packet.seq)):
+            raise Mismatch(f"expected at most a RST of {seq}: {packet}")
+
     async def expect_end(self, within=WITHIN_S):
         """The server's FIN, behind all else; with the last of the data, or by itself, and then
         there may be an ACK before it."""
@@ -327,6 +333,12 @@ class Conn:
         self.alive = False
 
     # ---- made of steps ----
+
+    async def expect_gone(self, data=b"", within=0.3):
+        """What has ended the connection was sent: from here on it is nobody's."""
+        self.over()
+        await self.send("A", data)
+        await self.expect_at_most_reset(within)
 
     async def connect(self, **syn):
         await self.send("S", **syn)

@@ -46,10 +46,7 @@ async def syn_received_reset(c):
     await c.send("S")
     await c.expect("SA")
     await c.send("R")
-    c.over()
-    await c.send("A")
-    answer = await c.hear(1.5)
-    assert answer is None or answer.letters == "R", str(answer)
+    await c.expect_gone(within=1.5)
 
 
 @case(steps=6)
@@ -138,9 +135,7 @@ async def what_is_nobodys(c):
     await c.send("R", seq=1)
     await c.expect_nothing()
     await c.send("A", seq=1, ack=77)
-    answer = await c.hear(0.3)
-    assert answer is None or (answer.letters, answer.seq) == ("R", 77), str(answer)
+    await c.expect_at_most_reset(seq=77)
     await c.send("SA", seq=1, ack=77)
     c.over()
-    answer = await c.hear(0.3)
-    assert answer is None or (answer.letters, answer.seq) == ("R", 77), str(answer)
+    await c.expect_at_most_reset(seq=77)

@@ -70,8 +70,6 @@ class _Ways:
 
     @staticmethod
     async def time_wait(c):
-        await get(c)
-        c.withheld = 0
-        await c.send("A")
+        await _Ways.fin_wait_2(c)
         await c.send("FA")
         await c.expect()
