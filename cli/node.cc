@@ -197,11 +197,19 @@ void Node::on_frame(Frame frame, Instant now) {
   migrator_->set_time(now);
   if (tunnel_->is_own_address(ip->dst)) {
     migrator_->driver().on_tunnel_frame(std::move(frame), now);
+    if (migrator_->urgent()) end_silence(now);
     return;
   }
   if (forwarder_->route(frame, *ip, now) == Forwarder::Route::kLocal) {
     migrator_->driver().deliver(std::move(frame), IntermediateDriver::Arrival::kDirect, now);
   }
+}
+
+// The new owner's segments first, then a state that goes on to its target behind its mapping.
+void Node::end_silence(Instant now) {
+  stack_->send_written(now);
+  bus_.dispatch();
+  migrator_->send_urgent(now);
 }
 
 void Node::on_batch_end(Instant now) {
@@ -223,6 +231,7 @@ void Node::settle(Instant now) {
     bus_.dispatch();
   }
   migrator_->flush(now);
+  forwarder_->send_order_marks();
   return_syns();
   arm_timer();
 }

@@ -104,6 +104,7 @@ class Node : public FrameSink, public AdminService, private LoadSource {
   void subscribe();
   void count(const Message& message);
   void log(const Message& message);
+  void end_silence(Instant now);
   void settle(Instant now);
   void return_syns();
   void arm_timer();

@@ -46,27 +46,32 @@ void Forwarder::subscribe(MessageBus& bus) {
 
 void Forwarder::on_mapping_request(const MappingRequest& message) {
   const Mapping* const mapped = mappings_.peek(message.tuple);
-  const std::optional<Mapping> before = mapped == nullptr ? std::nullopt : std::optional(*mapped);
+  std::optional<Mapping> before = mapped == nullptr ? std::nullopt : std::optional(*mapped);
   const Result<NodeId> previous = mappings_.install(message, now_);
   if (!previous) {
     ++refused_requests_;
     return;
   }
-  send_order_mark(message, before ? &*before : nullptr);
+  unmarked_.push_back({message, std::move(before)});
   bus_.post(
       MappingInstalled{message.tuple, message.tenure, message.owner, *previous, message.flow});
 }
 
-// `before`: the mapping that was replaced; null: there was none, and its packets went by format B
-// to the classifier that has had it.
-void Forwarder::send_order_mark(const MappingRequest& message, const Mapping* before) {
-  if (message.from == NodeId{} || message.from == self_ || message.from == message.owner) return;
-  if (before != nullptr && before->owner != message.from) return;  // a repeated request
-  Frame mark = make_order_mark(message.tuple, message.tenure.epoch, tunnel_.pool());
-  if (before != nullptr) {
+void Forwarder::send_order_marks() {
+  for (const Moved& flow : unmarked_)
+    send_order_mark(flow);
+  unmarked_.clear();
+}
+
+void Forwarder::send_order_mark(const Moved& flow) {
+  const auto& [request, before] = flow;
+  if (request.from == NodeId{} || request.from == self_ || request.from == request.owner) return;
+  if (before && before->owner != request.from) return;  // a repeated request
+  Frame mark = make_order_mark(request.tuple, request.tenure.epoch, tunnel_.pool());
+  if (before) {
     route_mapped(mark, *parse_ip(mark.bytes()), *before, /*may_rewrite=*/true);
   } else {
-    tunnel_.send_gue(std::move(mark), message.from, GueHeader{});
+    tunnel_.send_gue(std::move(mark), request.from, GueHeader{});
   }
 }
 

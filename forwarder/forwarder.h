@@ -13,7 +13,7 @@
 //   "Local" means: this node's intermediate driver, which knows about gates and tombstones.
 //   Mappings come from the bus (MappingRequest, MappingRemoveRequest), and each that was installed
 //   is confirmed there (MappingInstalled). Behind the last packet of a flow that moves, an order
-//   mark goes down the way that it leaves. When a peer comes up under another boot its mappings are
+//   mark goes down the way that it leaves, at the end of the turn. When a peer comes up under another boot its mappings are
 //   dropped, since its connections are gone.
 //
 // A node that is no forwarder has one too; everything is local to it.
@@ -21,6 +21,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/bus.h"
@@ -57,13 +58,21 @@ class Forwarder {
   const MappingTable& mappings() const { return mappings_; }
   std::uint64_t refused_requests() const { return refused_requests_; }  // stale ones
 
+  // After the migrator's flush: a state that is passed on goes ahead of the marks.
+  void send_order_marks();
+
   Instant next_deadline() const { return mappings_.next_deadline(); }
   void on_deadline(Instant now);
 
  private:
+  struct Moved {
+    MappingRequest request;
+    std::optional<Mapping> before;  // what was replaced; none: it went by format B to a classifier
+  };
+
   void subscribe(MessageBus& bus);
   void on_mapping_request(const MappingRequest& message);
-  void send_order_mark(const MappingRequest& message, const Mapping* before);
+  void send_order_mark(const Moved& flow);
   void on_peer_up(const PeerUp& message);
   Route route_mapped(Frame& frame, const IpHeader& ip, const Mapping& mapping, bool may_rewrite);
   Route route_unmapped(Frame& frame, const FourTuple& tuple, int hops = 0);
@@ -78,6 +87,7 @@ class Forwarder {
   MessageBus& bus_;
   DropCounters& drops_;
   MappingTable mappings_;
+  std::vector<Moved> unmarked_;  // flows that were moved in this turn
   std::map<NodeId, Boot> boots_;
   std::uint64_t refused_requests_ = 0;
   Instant now_;  // the latest that we were told

@@ -43,6 +43,7 @@ struct MigratorEnvironment {
   std::unordered_map<ConnectionId, ConnectionRecord> records;
   std::map<NodeId, std::unordered_set<ConnectionId>> unannounced{};  // by forwarder
   bool draining = false;  // this node gives its connections away, and takes none
+  bool urgent = false;    // a connection is silent until what was said now has left
 
   // Sends one protocol message; false when there is no session or no room (its loss is then dealt
   // with like the loss of the peer).

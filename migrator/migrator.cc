@@ -97,7 +97,16 @@ void Migrator::poll(Instant now) {
   source_->poll(now);
 }
 
+void Migrator::send_urgent(Instant now) {
+  env_->urgent = false;
+  channel_->flush(now);
+}
+
 void Migrator::flush(Instant now) {
+  env_->urgent = false;
+  for (const auto& [source, barrier] : barriers_)
+    env_->send(source, barrier, now);
+  barriers_.clear();
   driver_->forget_origins();
   for (const IntermediateDriver::Referral& referral : driver_->take_referrals()) {
     env_->send(referral.to,
@@ -227,7 +236,7 @@ void Migrator::on_relay(NodeId origin, NodeId destination, std::uint8_t kind, By
     metrics_.counter("migd_migration_messages_refused_total{reason=\"relay\"}").add();
     return;
   }
-  install_mapping(*state, now);
+  install_mapping(*state);
 }
 
 void Migrator::on_undeliverable(NodeId via, NodeId /*to*/, std::uint8_t kind, ByteView head,
@@ -238,10 +247,11 @@ void Migrator::on_undeliverable(NodeId via, NodeId /*to*/, std::uint8_t kind, By
   if (state != nullptr) source_->on_undeliverable(state->tenure, via, reason, now);
 }
 
-void Migrator::install_mapping(const wire::State& head, Instant now) {
+void Migrator::install_mapping(const wire::State& head) {
   bus_.post(MappingRequest{head.tuple, head.tenure, head.target, head.flow, head.source});
-  // Down the old way, behind the last packet that took it.
-  env_->send(head.source, wire::Barrier{head.tenure, options_.self, options_.boot}, now);
+  // Down the old way, behind the last packet that took it; STATE does not wait for that.
+  barriers_.emplace_back(head.source, wire::Barrier{head.tenure, options_.self, options_.boot});
+  env_->urgent = true;
 }
 
 void Migrator::handle(NodeId origin, const wire::Message& message, ByteView body, Instant now) {

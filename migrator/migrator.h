@@ -72,6 +72,10 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
   void set_time(Instant now) { now_ = now; }
   void poll(Instant now);
   void flush(Instant now);
+  // What a silent connection waits for, its state or the first words of its new owner, does not
+  // wait for the rest of a batch. Asked after each frame; then send_urgent() follows a dispatch.
+  bool urgent() const { return env_->urgent; }
+  void send_urgent(Instant now);
   // Tells the peers that this node ends.
   void close(Instant now) { channel_->close(now); }
 
@@ -98,7 +102,7 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
  private:
   void subscribe(MessageBus& bus);
   void handle(NodeId origin, const wire::Message& message, ByteView body, Instant now);
-  void install_mapping(const wire::State& head, Instant now);
+  void install_mapping(const wire::State& head);
   void on_lease_request(NodeId from, Instant now);
   void on_lease(NodeId from, const wire::Lease& lease, Instant now);
   void lease_when_low(NodeId forwarder, Instant now);
@@ -123,6 +127,7 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
   std::vector<NodeId> forwarders_;  // all there are, this node included
   std::set<NodeId> lease_pending_;  // asked, not answered
   std::set<NodeId> empty_tables_;   // came up, and shall be told of our connections
+  std::vector<std::pair<NodeId, wire::Barrier>> barriers_;  // to sources, with the next flush()
   Instant now_;
 };
 

@@ -253,6 +253,7 @@ void TargetHalf::activate(Incoming& incoming, Instant now) {
   incoming.frozen.reset();
   env_.driver.activate(head.tuple, now);
   env_.send(head.source, wire::Active{head.tenure, silent}, now);
+  env_.urgent = true;
   env_.bus.post(MigrationStageReached{head.tenure, Stage::kActivated, silent});
   env_.bus.post(MigrationArrived{head.tenure, head.tuple, head.source, incoming.application,
                                  incoming.blob_bytes, silent});

@@ -122,6 +122,9 @@ class Stack {
   // Calls handlers until no event is left, then sends what they wrote. The composition root calls
   // it after each batch of input, each deadline and each dispatch of the bus.
   virtual void deliver_events(Instant now) = 0;
+  // Sends what has been written, and tells nobody anything: not all of it need wait for the rest of
+  // a batch.
+  virtual void send_written(Instant now) = 0;
 
   // ---- listeners ----
   // New connections of `local` are announced to `handler` (not owned). The same port of several

@@ -61,6 +61,13 @@ void StackImpl::deliver_events(Instant now) {
   delivering_ = false;
 }
 
+void StackImpl::send_written(Instant now) {
+  advance(now);
+  if (delivering_) return;
+  flush_touched();
+  send_outgoing();
+}
+
 bool StackImpl::deliver_one(TcpConnection& connection) {
   ConnectionEvents& events = connection.events_;
   if (events.opened) {

@@ -45,6 +45,7 @@ class StackImpl final : public Stack {
   Instant next_deadline() const override { return wheel_.next_deadline(); }
   void on_deadline(Instant now) override;
   void deliver_events(Instant now) override;
+  void send_written(Instant now) override;
 
   Result<void> listen(const Endpoint& local, std::string service, AcceptHandler* handler) override;
 

@@ -201,12 +201,14 @@ class Story:
         vip = {(socket.inet_aton(self.cluster.vip), self.cluster.port)}
         seen = evidence.read(capture.path, vip)
         finished = self.cluster.finished_migrations()
-        gaps, freezes, between, migrations = [], [], [], 0
-        for name, direction, title in (("moved", "in", "the download's moves"),
-                                       ("moved_upload", "out", "the upload's moves")):
+        gaps, silences, freezes, between, migrations = [], [], [], [], 0
+        for name, control, direction, title in (
+                ("moved", "control", "in", "the download's moves"),
+                ("moved_upload", "control_upload", "out", "the upload's moves")):
             moves = [m for m in finished if m["connection"] == self.connections[name]
                      and m["source"] in self.hosts_by_id()]
             report.measure(moves, seen[PORTS[name]], direction)
+            silences += report.silences(moves, seen[PORTS[name]], seen[PORTS[control]], direction)
             report.print_moves(title, moves, self.names, self.say)
             migrations += len(moves)
             gaps += [m["gap_ns"] for m in moves if m["gap_ns"] is not None]
@@ -217,9 +219,12 @@ class Story:
         control = evidence.total(of("control", "control_upload", "control_relay"))
         report.print_counts(moved, control, self.say)
         self.say(f"  {'packets the capture missed':28} {capture.drops:8}")
+        gap_us, control["gap_us"] = report.percentiles(gaps), report.percentiles(silences)
+        self.say(f"  {'longest silence, p50 (us)':28} {gap_us['p50']:8} "
+                 f"{control['gap_us']['p50']:8}")
         return {"migrations": migrations, "sha256_ok": down_ok, "upload_sha256_ok": up_ok,
                 "relay_ok": relay_ok, "connections": 3, **moved, "control": control,
-                "capture_drops": capture.drops, "gap_us": report.percentiles(gaps),
+                "capture_drops": capture.drops, "gap_us": gap_us,
                 "freeze_us": report.percentiles(freezes),
                 "throughput_ratio": round(speeds[0] / speeds[1], 3),
                 "upload_throughput_ratio": round(upload_speeds[0] / upload_speeds[1], 3),

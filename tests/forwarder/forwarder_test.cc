@@ -49,6 +49,7 @@ struct Fixture {
             std::uint32_t epoch) {
     tell(MappingRequest{
         tuple, {connection_id(9), Epoch{epoch}}, NodeId{to}, FlowId{flow}, NodeId{from}});
+    forwarder.send_order_marks();
   }
   Route route(ByteView packet) {
     Frame frame = tunnel.frame_of(packet);
