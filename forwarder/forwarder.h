@@ -13,8 +13,8 @@
 //   "Local" means: this node's intermediate driver, which knows about gates and tombstones.
 //   Mappings come from the bus (MappingRequest, MappingRemoveRequest), and each that was installed
 //   is confirmed there (MappingInstalled). Behind the last packet of a flow that moves, an order
-//   mark goes down the way that it leaves, at the end of the turn. When a peer comes up under another boot its mappings are
-//   dropped, since its connections are gone.
+//   mark goes down the way that it leaves, at the end of the turn. When a peer comes up under
+//   another boot its mappings are dropped, since its connections are gone.
 //
 // A node that is no forwarder has one too; everything is local to it.
 #pragma once

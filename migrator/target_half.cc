@@ -42,7 +42,7 @@ ConnectionRecord record_of(const ConnectionBlob& blob, Instant now) {
 }  // namespace
 
 TargetHalf::TargetHalf(MigratorEnvironment& environment, Instant now)
-    : env_(environment), wheel_(now) {}
+    : env_(environment), promises_(environment.stack, now), wheel_(now) {}
 
 Epoch TargetHalf::highest_epoch(const ConnectionId& connection) const {
   // Tenures of a connection are neighbours in the map, the highest epoch last.
@@ -70,6 +70,7 @@ void TargetHalf::on_prepare(const wire::Prepare& message, NodeId from, Instant n
   if (reason.empty()) {
     reason = env_.shim.objection(message.application, message.kept, message.tuple.local);
   }
+  if (reason.empty() && !promises_.give(message.tenure, now)) reason = "target_full";
   if (!reason.empty()) env_.count_refusal(reason);
   env_.send(from, wire::Promise{message.tenure, reason}, now);
 }
@@ -77,6 +78,7 @@ void TargetHalf::on_prepare(const wire::Prepare& message, NodeId from, Instant n
 // ---- STATE ----
 
 void TargetHalf::on_state(const wire::State& head, ByteView blob, Instant now) {
+  promises_.end(head.tenure);
   Incoming& incoming = expect(head.tenure, head.source, now);
   if (incoming.head.source != head.source) return;
   if (incoming.verdict == Verdict::kAwaited) {
@@ -306,6 +308,7 @@ void TargetHalf::on_session_up(NodeId peer, Instant now) {
 }
 
 void TargetHalf::on_deadline(Instant now) {
+  promises_.on_deadline(now);
   while (TimerWheel::Node* node = wheel_.pop_expired(now)) {
     auto& incoming = static_cast<Incoming&>(*node);
     if (incoming.verdict == Verdict::kActivated && !incoming.confirmed) {

@@ -1,6 +1,6 @@
 // The target's half of migrations: take the blob, attach it silently, wait for the grant, speak.
 //
-//   PREPARE ---> would it be taken? PROMISE; nothing is kept
+//   PREPARE ---> would it be taken? PROMISE; room for it is kept for a while (promises.h)
 //   STATE ---> kAttached ---GRANT---> kActivated
 //      \            \ ABORT, or the source is gone for good
 //       `------------`----> never: released without a segment; what came for it goes to the source
@@ -12,6 +12,7 @@
 // activated is answered with ACTIVE again.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -19,6 +20,7 @@
 #include <unordered_map>
 
 #include "migrator/environment.h"
+#include "migrator/promises.h"
 
 namespace migd {
 
@@ -36,7 +38,9 @@ class TargetHalf {
   // The highest epoch of a connection that this half has decided about.
   Epoch highest_epoch(const ConnectionId& connection) const;
 
-  Instant next_deadline() const { return wheel_.next_deadline(); }
+  Instant next_deadline() const {
+    return std::min(wheel_.next_deadline(), promises_.next_deadline());
+  }
   void on_deadline(Instant now);
 
  private:
@@ -69,6 +73,7 @@ class TargetHalf {
   void confirm_mapping(const Incoming& incoming, Instant now);
 
   MigratorEnvironment& env_;
+  Promises promises_;
   std::map<Tenure, std::unique_ptr<Incoming>> incoming_;
   TimerWheel wheel_;
 };

@@ -115,6 +115,10 @@ class Stack {
   virtual Connection* find(const ConnectionReference& reference) = 0;
   virtual void for_each(const std::function<void(Connection&)>& visit) = 0;
   virtual ConnectionCounts counts() const = 0;
+  // How many more connections it takes; so many of them are kept for those that have been promised
+  // room, until the next call: whoever attaches one of these calls first.
+  virtual std::uint32_t room() const = 0;
+  virtual void reserve(std::uint32_t connections) = 0;
 
   // ---- time and events ----
   virtual Instant next_deadline() const = 0;

@@ -69,7 +69,7 @@ bool StackImpl::complete_handshake(Frame& frame, Instant now) {
   std::optional<std::uint32_t> echo;
   if (options.timestamps) echo = options.timestamps->echo;
   const SeqNum peer_sequence = ack->tcp.seq() - 1, sequence = ack->tcp.ack() - 1;
-  if (table_.size() >= options_.connections_max) {
+  if (room() == 0) {
     drop(DropReason::kTooManyConnections);  // the cookie stays good
     return true;
   }

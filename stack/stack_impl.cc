@@ -270,6 +270,13 @@ ConnectionCounts StackImpl::counts() const {
           .frozen = frozen_count_};
 }
 
+std::uint32_t StackImpl::room() const {
+  const std::size_t taken = table_.size() + reserved_;
+  return taken < options_.connections_max
+             ? options_.connections_max - static_cast<std::uint32_t>(taken)
+             : 0;
+}
+
 // ---- timers ----
 
 void StackImpl::arm(TcpConnection& connection) {

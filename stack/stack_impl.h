@@ -41,6 +41,8 @@ class StackImpl final : public Stack {
   Connection* find(const ConnectionReference& reference) override;
   void for_each(const std::function<void(Connection&)>& visit) override;
   ConnectionCounts counts() const override;
+  std::uint32_t room() const override;
+  void reserve(std::uint32_t connections) override { reserved_ = connections; }
 
   Instant next_deadline() const override { return wheel_.next_deadline(); }
   void on_deadline(Instant now) override;
@@ -183,6 +185,7 @@ class StackImpl final : public Stack {
   std::uint64_t next_counter_ = 1;
   std::uint32_t frozen_count_ = 0;
   std::uint32_t half_open_count_ = 0;
+  std::uint32_t reserved_ = 0;  // connections that have been promised room
 
   TcpConnection* serving_ = nullptr;  // inside lwIP, for this one
   TcpConnection* opened_ = nullptr;   // inside lwIP, made by a SYN

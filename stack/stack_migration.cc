@@ -77,7 +77,7 @@ Result<FrozenConnection> StackImpl::attach(const TcpSnapshot& snapshot, const Te
   if (table_.find(snapshot.tuple) != nullptr || table_.find(tenure.connection) != nullptr) {
     return fail(ErrorCode::kBusy, "the connection exists here already");
   }
-  if (table_.size() >= options_.connections_max) {
+  if (room() == 0) {
     return fail(ErrorCode::kTooLarge, "this node has as many connections as it may have");
   }
   held = std::clamp<Duration>(held, Duration::zero(), 24h);

@@ -166,6 +166,19 @@ TEST_F(Readiness, TargetDownAndNoTarget) {
   expect_refused(wish(), "target_down");
 }
 
+TEST_F(Readiness, TargetFull) {
+  h2().node().stack().reserve(limits::kConnectionsMax);
+  const auto finished = ask(wish());
+  ASSERT_TRUE(finished);
+  EXPECT_EQ(finished->outcome, MigrationOutcome::kRefused);
+  EXPECT_EQ(finished->reason, "target_full") << "by its answer to PREPARE: nothing was frozen";
+  EXPECT_EQ(owner(), &h1());
+  h2().node().stack().reserve(0);
+  const auto again = ask(wish());
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->outcome, MigrationOutcome::kCompleted);
+}
+
 TEST_F(Readiness, NoForwarder) {
   cluster.crash(cluster.machine("f1"));
   run_for(10s);

@@ -198,6 +198,29 @@ TEST(LimitsTest, BacklogAndConnections) {
   EXPECT_EQ(node.stack->drops().of(DropReason::kTooManyConnections), 5u);
 }
 
+TEST(LimitsTest, RoomThatIsReservedIsNoClients) {
+  StackOptions options = default_options();
+  options.connections_max = 2;
+  TestNode node(1, options, Instant{});
+  ASSERT_TRUE(node.stack->listen(PeerOptions().remote, "web", &node));
+  const auto syn_from = [&](std::uint16_t port) {
+    PeerOptions peer;
+    peer.local.port = port;
+    Frame frame = node.pool->copy_of(Peer(peer).syn());
+    node.stack->input(frame, Instant{});
+  };
+  EXPECT_EQ(node.stack->room(), 2u);
+  node.stack->reserve(1);
+  syn_from(1000);
+  EXPECT_EQ(node.stack->room(), 0u);
+  syn_from(1001);
+  EXPECT_EQ(node.stack->counts().total, 1u);
+  EXPECT_EQ(node.stack->drops().of(DropReason::kTooManyConnections), 1u);
+  node.stack->reserve(0);
+  syn_from(1001);
+  EXPECT_EQ(node.stack->counts().total, 2u);
+}
+
 TEST(LimitsTest, ListenersAreDistinct) {
   TestNode node(1, default_options(), Instant{});
   EXPECT_TRUE(node.stack->listen(PeerOptions().remote, "web", &node));
