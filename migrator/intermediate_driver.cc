@@ -90,7 +90,8 @@ void IntermediateDriver::deliver(Frame frame, Passing packet, Instant now) {
   const std::optional<Segment> segment = segment_of(frame.bytes());
   if (!segment) {
     if (const auto tuple = quoted_in(frame.bytes())) {
-      deliver_icmp(packet.from, std::move(frame), *tuple, packet.hops, now);
+      packet.tuple = *tuple;
+      deliver_icmp(std::move(frame), packet, now);
     } else {
       drops_.count(DropReason::kUnsupportedProtocol);
     }
@@ -103,16 +104,17 @@ void IntermediateDriver::deliver(Frame frame, Passing packet, Instant now) {
   if (packet.mark) return mark_elsewhere(std::move(frame), packet, now);
   // One that an owner gives back comes from no forwarder.
   if (packet.is_syn && packet.arrival == Arrival::kDirect) note_origin(packet.tuple, packet.from);
-  to_stack(packet.from, std::move(frame), packet.tuple, packet.is_syn, packet.hops, now);
+  to_stack(std::move(frame), packet, now);
 }
 
 // It follows the flow, and is never the stack's: an answer to it would reach the client.
 void IntermediateDriver::mark_elsewhere(Frame frame, const Passing& packet, Instant now) {
-  if (stack_.find(packet.tuple) != nullptr || !tombstones_.contains(packet.tuple)) {
+  Tombstone* const stone = live_tombstone(packet.tuple, now);
+  if (stone == nullptr || stack_.find(packet.tuple) != nullptr) {
     marks_.add();
-    return;
+  } else {
+    follow(*stone, std::move(frame), packet, now);
   }
-  follow_tombstone(packet.from, std::move(frame), packet.tuple, packet.hops, now);
 }
 
 bool IntermediateDriver::is_straggler(const Gate& gate, const Passing& packet) {
@@ -126,8 +128,7 @@ void IntermediateDriver::note_origin(const FourTuple& tuple, NodeId from) {
 }
 
 // Held by nobody: as long as packets are too big, one is told so.
-void IntermediateDriver::deliver_icmp(NodeId from, Frame frame, const FourTuple& tuple, int hops,
-                                      Instant now) {
+void IntermediateDriver::deliver_icmp(Frame frame, const Passing& packet, Instant now) {
   switch (stack_.input(frame, now)) {
     case Stack::InputVerdict::kTaken:
       return;
@@ -135,8 +136,8 @@ void IntermediateDriver::deliver_icmp(NodeId from, Frame frame, const FourTuple&
       drops_.count(DropReason::kIcmpIgnored);
       return;
     case Stack::InputVerdict::kNoConnection:
-      if (const Tombstone* stone = tombstone(tuple); stone != nullptr && stone->expires > now) {
-        follow_tombstone(from, std::move(frame), tuple, hops, now);
+      if (Tombstone* const stone = live_tombstone(packet.tuple, now)) {
+        follow(*stone, std::move(frame), packet, now);
       } else {
         drops_.count(DropReason::kNoConnection);
       }
@@ -182,22 +183,21 @@ void IntermediateDriver::hold(HoldQueue& queue, Frame& frame) {
   if (!queue.push(frame)) drops_.count(DropReason::kHoldQueueFull);
 }
 
-void IntermediateDriver::to_stack(NodeId from, Frame frame, const FourTuple& tuple, bool is_syn,
-                                  int hops, Instant now) {
+void IntermediateDriver::to_stack(Frame frame, const Passing& packet, Instant now) {
   switch (stack_.input(frame, now)) {
     case Stack::InputVerdict::kTaken:
       return;
     case Stack::InputVerdict::kFrozen:
       // Every frozen connection has a gate; only one that shut_down() parked may lack it.
-      drops_.count(is_syn ? DropReason::kFrozenSynDropped : DropReason::kNoConnection);
+      drops_.count(packet.is_syn ? DropReason::kFrozenSynDropped : DropReason::kNoConnection);
       return;
     case Stack::InputVerdict::kNoConnection:
-      if (is_syn) {
-        give_back(from, std::move(frame), hops);
-      } else if (const Tombstone* stone = tombstone(tuple); stone && stone->expires > now) {
-        follow_tombstone(from, std::move(frame), tuple, hops, now);
+      if (packet.is_syn) {
+        give_back(std::move(frame), packet);
+      } else if (Tombstone* const stone = live_tombstone(packet.tuple, now)) {
+        follow(*stone, std::move(frame), packet, now);
       } else if (stack_.complete_handshake(frame, now)) {
-        note_origin(tuple, from);  // only a forwarder sends what nobody owns
+        note_origin(packet.tuple, packet.from);  // only a forwarder sends what nobody owns
       } else {
         drops_.count(DropReason::kNoConnection);
       }
@@ -206,33 +206,31 @@ void IntermediateDriver::to_stack(NodeId from, Frame frame, const FourTuple& tup
 }
 
 // A SYN never follows a tombstone: it begins another connection.
-void IntermediateDriver::give_back(NodeId from, Frame frame, int hops) {
-  if (from == NodeId{} || unclaimed_syns_.size() == kUnclaimedSynsMax) {
+void IntermediateDriver::give_back(Frame frame, const Passing& packet) {
+  if (packet.from == NodeId{} || unclaimed_syns_.size() == kUnclaimedSynsMax) {
     drops_.count(DropReason::kNoService);
-  } else if (hops >= limits::kForwardHopsMax) {
+  } else if (packet.hops >= limits::kForwardHopsMax) {
     drops_.count(DropReason::kEncapsulationLoop);
   } else {
-    unclaimed_syns_.push_back({std::move(frame), from, hops});
+    unclaimed_syns_.push_back({std::move(frame), packet.from, packet.hops});
   }
 }
 
-void IntermediateDriver::follow_tombstone(NodeId from, Frame frame, const FourTuple& tuple,
-                                          int hops, Instant now) {
-  if (hops >= limits::kForwardHopsMax) {
+void IntermediateDriver::follow(Tombstone& stone, Frame frame, const Passing& packet, Instant now) {
+  if (packet.hops >= limits::kForwardHopsMax) {
     drops_.count(DropReason::kEncapsulationLoop);
     return;
   }
-  Tombstone& stone = tombstones_.find(tuple).value();
   if (stone.newer && now - stone.used >= kBarrierPatience) {
     stone.to = *std::exchange(stone.newer, std::nullopt);
     stone.told = NodeId{};
   }
   stone.used = now;
-  if (from != NodeId{} && from != stone.told && referrals_.size() < kReferralsMax) {
-    stone.told = from;
-    referrals_.push_back({from, tuple, stone.newest()});
+  if (packet.from != NodeId{} && packet.from != stone.told && referrals_.size() < kReferralsMax) {
+    stone.told = packet.from;
+    referrals_.push_back({packet.from, packet.tuple, stone.newest()});
   }
-  send_straggler(std::move(frame), stone.to, hops);
+  send_straggler(std::move(frame), stone.to, packet.hops);
 }
 
 void IntermediateDriver::collapse(const FourTuple& tuple, NodeId by, const Reference& newer) {
@@ -351,9 +349,10 @@ void IntermediateDriver::activate(const FourTuple& tuple, Instant now) {
   Gate& gate = *gates_.at(tuple);
   MIGD_CHECK(gate.phase == Phase::kTargetAttached);
   gate.phase = Phase::kTargetAwaitingBarrier;
-  for (Frame& frame : gate.stragglers.take()) {
-    to_stack(NodeId{}, std::move(frame), tuple, false, 0, now);
-  }
+  Passing held;
+  held.tuple = tuple;
+  for (Frame& frame : gate.stragglers.take())
+    to_stack(std::move(frame), held, now);
   wheel_.arm(gate, now + kBarrierPatience);
   open_gate(gate, now);
 }
@@ -379,11 +378,12 @@ void IntermediateDriver::open_gate(Gate& gate, Instant now) {
 }
 
 void IntermediateDriver::release_direct(Gate& gate, Instant now) {
-  const FourTuple tuple = gate.tuple;
-  std::deque<Frame> held = gate.direct.take();
-  gates_.erase(tuple);  // `gate` is gone from here on
-  for (Frame& frame : held)
-    to_stack(NodeId{}, std::move(frame), tuple, false, 0, now);
+  Passing held;
+  held.tuple = gate.tuple;
+  std::deque<Frame> frames = gate.direct.take();
+  gates_.erase(held.tuple);  // `gate` is gone from here on
+  for (Frame& frame : frames)
+    to_stack(std::move(frame), held, now);
 }
 
 void IntermediateDriver::return_to_source(const FourTuple& tuple, const Reference& source,
@@ -414,6 +414,12 @@ void IntermediateDriver::bury(const FourTuple& tuple, const Reference& to, Insta
 const IntermediateDriver::Tombstone* IntermediateDriver::tombstone(const FourTuple& tuple) const {
   const auto it = tombstones_.find(tuple);
   return it == tombstones_.end() ? nullptr : &it->second;
+}
+
+IntermediateDriver::Tombstone* IntermediateDriver::live_tombstone(const FourTuple& tuple,
+                                                                  Instant now) {
+  const auto it = tombstones_.find(tuple);
+  return it == tombstones_.end() || it->second.expires <= now ? nullptr : &it.value();
 }
 
 void IntermediateDriver::for_each_tombstone(

@@ -183,7 +183,7 @@ class IntermediateDriver {
     FlowId flow;
     Arrival arrival = Arrival::kDirect;
     int hops = 0;
-    FourTuple tuple{};
+    FourTuple tuple{};    // of an ICMP error: what it quotes
     bool is_syn = false;  // opens a connection: SYN without ACK
     std::optional<Epoch> mark{};
   };
@@ -191,15 +191,15 @@ class IntermediateDriver {
   void mark_elsewhere(Frame frame, const Passing& packet, Instant now);
   static bool is_straggler(const Gate& gate, const Passing& packet);
   void open_gate(Gate& gate, Instant now);
-  void to_stack(NodeId from, Frame frame, const FourTuple& tuple, bool is_syn, int hops,
-                Instant now);
-  void give_back(NodeId from, Frame frame, int hops);
-  void follow_tombstone(NodeId from, Frame frame, const FourTuple& tuple, int hops, Instant now);
+  void to_stack(Frame frame, const Passing& packet, Instant now);
+  void give_back(Frame frame, const Passing& packet);
+  Tombstone* live_tombstone(const FourTuple& tuple, Instant now);
+  void follow(Tombstone& stone, Frame frame, const Passing& packet, Instant now);
   void hold(HoldQueue& queue, Frame& frame);
   void send_straggler(Frame frame, const Reference& to, int hops);
   void release_direct(Gate& gate, Instant now);
   void hold_orphan(Frame frame, Instant now);
-  void deliver_icmp(NodeId from, Frame frame, const FourTuple& tuple, int hops, Instant now);
+  void deliver_icmp(Frame frame, const Passing& packet, Instant now);
   void note_origin(const FourTuple& tuple, NodeId from);
   void bury(const FourTuple& tuple, const Reference& to, Instant now);
   void deliver(Frame frame, Passing packet, Instant now);
