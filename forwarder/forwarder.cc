@@ -46,13 +46,13 @@ void Forwarder::subscribe(MessageBus& bus) {
 
 void Forwarder::on_mapping_request(const MappingRequest& message) {
   const Mapping* const mapped = mappings_.peek(message.tuple);
-  std::optional<Mapping> before = mapped == nullptr ? std::nullopt : std::optional(*mapped);
+  const std::optional<Mapping> before = mapped == nullptr ? std::nullopt : std::optional(*mapped);
   const Result<NodeId> previous = mappings_.install(message, now_);
   if (!previous) {
     ++refused_requests_;
     return;
   }
-  unmarked_.push_back({message, std::move(before)});
+  unmarked_.push_back({message, before});
   bus_.post(
       MappingInstalled{message.tuple, message.tenure, message.owner, *previous, message.flow});
 }
