@@ -91,17 +91,16 @@ void SimNet::transmit(PortId from, Bytes packet) {
   travel(from, *to, path, std::move(packet));
 }
 
-Instant SimNet::arrival(Path& path, ByteView packet, bool& lost) {
+Instant SimNet::arrival(Path& path, Port& to, ByteView packet, bool& lost) {
   const PathOptions& options = path.options;
   Instant start = world_.now();
   if (options.bytes_per_second > 0) {
-    path.free_at = std::max(path.free_at, start);
-    lost = path.free_at - start > options.queue_max;
+    to.free_at = std::max(to.free_at, start);
+    lost = to.free_at - start > options.queue_max;
     if (lost) return start;
-    path.free_at +=
-        Duration(std::int64_t{1'000'000'000} * static_cast<std::int64_t>(packet.size()) /
-                 static_cast<std::int64_t>(options.bytes_per_second));
-    start = path.free_at;
+    to.free_at += Duration(std::int64_t{1'000'000'000} * static_cast<std::int64_t>(packet.size()) /
+                           static_cast<std::int64_t>(options.bytes_per_second));
+    start = to.free_at;
   }
   const auto random = [&path](Duration most) {
     return Duration(
@@ -122,7 +121,7 @@ Instant SimNet::arrival(Path& path, ByteView packet, bool& lost) {
 
 void SimNet::travel(PortId from, PortId to, Path& path, Bytes packet) {
   bool lost = false;
-  const Instant when = arrival(path, packet, lost);
+  const Instant when = arrival(path, ports_[to], packet, lost);
   if (lost) return report(Crossing::Point::kLost, from, to, packet);
   if (path.rng.chance(path.options.corrupt)) damage(path.rng, packet);
   world_.schedule(when, [this, from, to, packet = std::move(packet)]() mutable {

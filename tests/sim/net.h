@@ -34,8 +34,9 @@ struct PathOptions {
   double corrupt = 0;  // one bit, anywhere behind the addresses
   double reorder = 0;  // chance of being held back by up to reorder_delay
   Duration reorder_delay = 1ms;
-  std::uint64_t bytes_per_second = 0;  // 0: no limit
-  Duration queue_max = 200ms;          // of throttled packets; what would wait longer is lost
+  // Of the last line, which all who send there share; 0: no limit.
+  std::uint64_t bytes_per_second = 0;
+  Duration queue_max = 200ms;  // of throttled packets; what would wait longer is lost
   // Among four queues, the slowest has so much more delay. Each flow keeps to one, so only packets
   // of different flows change places.
   Duration queue_skew{};
@@ -98,12 +99,12 @@ class SimNet {
     Filter filter;
     bool up = true;
     bool isolated = false;
+    Instant free_at{};  // of the line that leads there, which all throttled paths share
   };
   struct Path {
     PathOptions options;
     SimRng rng;
     std::array<Instant, 4> last_arrival{};  // of each queue
-    Instant free_at{};
   };
 
   Path& path_state(PortId from, PortId to);
@@ -111,7 +112,7 @@ class SimNet {
   std::optional<PortId> route(const Addresses& addresses, ByteView packet) const;
   void transmit(PortId from, Bytes packet);
   void travel(PortId from, PortId to, Path& path, Bytes packet);
-  Instant arrival(Path& path, ByteView packet, bool& lost);
+  Instant arrival(Path& path, Port& to, ByteView packet, bool& lost);
   void arrive(PortId from, PortId to, Bytes packet);
   void report(Crossing::Point point, PortId from, PortId to, ByteView packet);
 

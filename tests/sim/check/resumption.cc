@@ -19,6 +19,7 @@ void Resumption::on_message(PortId node, Instant at, const Message& message) {
   } else if (const auto* finished = std::get_if<MigrationFinished>(&message)) {
     const auto tuple = tuples_.find(finished->tenure.connection);
     if (finished->outcome == MigrationOutcome::kCompleted || tuple == tuples_.end()) return;
+    if (finished->reason == "moving") return;  // by another request, which goes on
     awaited_.try_emplace(tuple->second, Awaited{node, at});
   } else if (const auto* reached = std::get_if<MigrationStageReached>(&message)) {
     const auto tuple = tuples_.find(reached->tenure.connection);
