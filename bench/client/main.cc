@@ -2,12 +2,17 @@
 //
 //   migd-bench-client ping-pong SERVER CLIENT_CPU MOVER_CPU SECONDS [MOVES PAUSE_US NODE NODE]
 //   migd-bench-client idle SERVER COUNT
+//   migd-bench-client stream SERVER send|receive COUNT SECONDS
+//   migd-bench-client download SERVER PATH
+//   migd-bench-client http SERVER PATH CONNECTIONS SECONDS keep|new
 #include <cstdlib>
 #include <string>
 #include <vector>
 
+#include "bench/client/http.h"
 #include "bench/client/idle.h"
 #include "bench/client/ping_pong.h"
+#include "bench/client/stream.h"
 #include "bench/support/system.h"
 
 namespace {
@@ -37,5 +42,12 @@ int main(int argc, char** argv) {
   const std::string mode = a.empty() ? "" : a[0];
   if (mode == "ping-pong" && (a.size() == 5 || a.size() == 9)) return ping_pong(a);
   if (mode == "idle" && a.size() == 3) return migd::bench::hold_idle(a[1], number(a[2]));
-  migd::bench::die("expected ping-pong or idle with their arguments");
+  if (mode == "stream" && a.size() == 5) {
+    return migd::bench::stream({a[1], a[2] == "send", number(a[3]), std::atof(a[4].c_str())});
+  }
+  if (mode == "download" && a.size() == 3) return migd::bench::download(a[1], a[2]);
+  if (mode == "http" && a.size() == 6) {
+    return migd::bench::http({a[1], a[2], number(a[3]), std::atof(a[4].c_str()), a[5] == "new"});
+  }
+  migd::bench::die("expected a mode with its arguments; they stand on top of its source");
 }

@@ -68,14 +68,7 @@ class Client {
       std::this_thread::sleep_for(std::chrono::microseconds(100));
   }
 
-  std::string endpoint() const {
-    sockaddr_in own{};
-    socklen_t size = sizeof own;
-    check(getsockname(fd_, reinterpret_cast<sockaddr*>(&own), &size), "getsockname");
-    char text[INET_ADDRSTRLEN];
-    inet_ntop(AF_INET, &own.sin_addr, text, sizeof text);
-    return std::string(text) + ":" + std::to_string(ntohs(own.sin_port));
-  }
+  std::string endpoint() const { return own_endpoint(fd_); }
 
   std::uint32_t retransmissions() const {
     tcp_info info{};

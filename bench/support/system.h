@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <chrono>
@@ -52,6 +53,16 @@ inline sockaddr_in parse_endpoint(const std::string& text) {
 
 inline const sockaddr* as_sockaddr(const sockaddr_in& address) {
   return reinterpret_cast<const sockaddr*>(&address);
+}
+
+// Of a connected socket, as "10.77.99.2:4711".
+inline std::string own_endpoint(int fd) {
+  sockaddr_in own{};
+  socklen_t size = sizeof own;
+  check(getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size), "getsockname");
+  char text[INET_ADDRSTRLEN];
+  inet_ntop(AF_INET, &own.sin_addr, text, sizeof text);
+  return std::string(text) + ":" + std::to_string(ntohs(own.sin_port));
 }
 
 }  // namespace migd::bench

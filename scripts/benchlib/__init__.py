@@ -7,4 +7,6 @@
     wire        a client and a server with a wire between them that loses
     stream      one stream on the kernel's TCP: a program of its own
     loss        the table `loss`
+    opponents   the servers and proxies that the table `engine` compares with
+    engine      the table `engine`
 """

@@ -75,19 +75,20 @@ def json_of(command, **options):
 
 
 class Bed:
-    """A lab of two hosts, and a forwarder unless the first of them is it; use as a context.
+    """A lab of two hosts or one, and a forwarder unless the first of them is it; use as a context.
     `processor`: where all of it runs, but for the second host if that has one of its own."""
 
-    def __init__(self, processor=None, forwarders=1, of_second_host=None):
+    def __init__(self, processor=None, forwarders=1, of_second_host=None, hosts=2):
         self.processor = processor
         self.forwarders = forwarders
+        self.hosts = hosts
         self.of_hosts = [processor, processor if of_second_host is None else of_second_host]
 
     def __enter__(self):
         with only_on(self.processor):
-            self.cluster = Cluster(f"bench-{os.getpid()}-{next(_numbers)}", 2,
+            self.cluster = Cluster(f"bench-{os.getpid()}-{next(_numbers)}", self.hosts,
                                    forwarders=self.forwarders)
-        self.first, self.second = self.cluster.hosts
+        self.first, self.second = self.cluster.hosts[0], self.cluster.hosts[-1]
         self.echo = f"{self.cluster.vip}:{ECHO_PORT}"
         try:
             self._wait_for_sessions()
@@ -126,10 +127,12 @@ class Bed:
 
     # ---- the ping-pong client ----
 
-    def ping_pong(self, server, seconds=0, moves=0, pause_us=0, movers=()):
+    def ping_pong(self, server, seconds=0, moves=0, pause_us=0, movers=(), processor=None):
+        """`processor`: the client's, if it has one of its own."""
         command = self.cluster.command(
-            "client", program("migd-bench-client"), "ping-pong", server, str(self.processor),
-            str(processors()[1]), f"{seconds:.3f}",
+            "client", program("migd-bench-client"), "ping-pong", server,
+            str(self.processor if processor is None else processor), str(processors()[1]),
+            f"{seconds:.3f}",
             *([str(moves), str(pause_us), *movers] if moves else []))
         result = json_of(command)
         if result["refused"]:
@@ -167,6 +170,28 @@ class Bed:
                 if process.stdout.readline() != "ready\n":
                     raise Failure(f"the opponent has not started on {host}")
             yield server, ends
+
+
+class IdleClients:
+    """Connections that do nothing; on leaving, each must still echo."""
+
+    def __init__(self, bed, count):
+        self.count = count
+        self.process = subprocess.Popen(
+            bed.cluster.command("client", program("migd-bench-client"), "idle", bed.echo,
+                                str(count)),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if self.process.stdout.readline() != "ready\n":
+            self.process.communicate()
+            raise Failure(f"{count} connections could not be opened")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        output, _ = self.process.communicate("")
+        if kind is None and f'"alive":{self.count}' not in output:
+            raise Failure(f"of {self.count} connections not all echo: {output.strip()}")
 
 
 def _end(process):

@@ -8,7 +8,7 @@ import sys
 
 from demolib.cluster import ROOT, Failure
 
-from . import loss, migration, rows
+from . import engine, loss, migration, rows
 
 DESCRIPTION = """\
 Measures migd on this machine, each row side by side with what it is compared with, in the same run,
@@ -25,7 +25,7 @@ Exit code: 0 when every row was measured, whether or not it met its target; 1 wh
 docs/performance.md holds the tables of a quiet machine, and says what limits them.
 """
 
-TABLES = {"migration": migration.GROUPS, "loss": loss.GROUPS}
+TABLES = {"migration": migration.GROUPS, "loss": loss.GROUPS, "engine": engine.GROUPS}
 
 
 def main(arguments):
@@ -41,8 +41,9 @@ def main(arguments):
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     try:
         if "MIGD_BINARY" not in os.environ:
-            subprocess.run([os.path.join(ROOT, "scripts/bootstrap")], check=True,
-                           stdout=sys.stderr)
+            bootstrap()
+        if "engine" in (options.tables or TABLES):
+            bootstrap("--opponents", check=False)  # without them their rows fail, and say so
         say(machine())
         measured = [row for table in options.tables or TABLES
                     for row in measure(table, options.quick)]
@@ -57,6 +58,11 @@ def main(arguments):
     else:
         print(rows.text(measured))
     return 1 if any(row.error for row in measured) else 0
+
+
+def bootstrap(*arguments, check=True):
+    subprocess.run([os.path.join(ROOT, "scripts/bootstrap"), *arguments], check=check,
+                   stdout=sys.stderr)
 
 
 def measure(table, quick):

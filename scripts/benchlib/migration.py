@@ -1,12 +1,11 @@
 """The table `migration`: what it costs to move a connection."""
 import contextlib
 import statistics
-import subprocess
 import time
 
 from demolib.cluster import Failure
 
-from .bed import Bed, awake, json_of, only_on, processors, program
+from .bed import Bed, IdleClients, awake, json_of, only_on, processors, program
 from .rows import Row
 
 TWO = "two nodes, the first of them the forwarder"
@@ -167,7 +166,7 @@ def batch(quick, say):
     with Bed() as bed:
         bed.wait_until(lambda: not bed.status(bed.first)["connections"], "the node is not idle")
         before = bed.resident_kib(bed.first)
-        with _idle_clients(bed, connections):
+        with IdleClients(bed, connections):
             _gather(bed, connections)
             full = bed.resident_kib(bed.first)
             source, target = bed.first, bed.second
@@ -188,28 +187,6 @@ def batch(quick, say):
             note=f"resident memory of the source over its {before} KiB without any, {TIDY_S} s "
                  "after they have moved away"),
     ]
-
-
-class _idle_clients:
-    """Connections that do nothing; on leaving, each must still echo."""
-
-    def __init__(self, bed, count):
-        self.count = count
-        self.process = subprocess.Popen(
-            bed.cluster.command("client", program("migd-bench-client"), "idle", bed.echo,
-                                str(count)),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        if self.process.stdout.readline() != "ready\n":
-            self.process.communicate()
-            raise Failure(f"{count} connections could not be opened")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        output, _ = self.process.communicate("")
-        if kind is None and f'"alive":{self.count}' not in output:
-            raise Failure(f"of {self.count} connections not all echo: {output.strip()}")
 
 
 def _gather(bed, connections):

@@ -89,6 +89,22 @@ def test_the_table_of_loss():
         assert row["met"] == (row["ratio"] >= row["target"])
 
 
+def test_the_table_of_the_engine():
+    done = bench("engine", "--quick", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = {row["row"]: row for row in json.loads(done.stdout)}
+    assert list(rows) == ["in-1", "out-1", "in-4", "out-4", "handoff-download", "http-new-handoff",
+                          "forward", "http-keepalive", "http-new", "pingpong", "pingpong-p99",
+                          "memory"]
+    for row in rows.values():
+        assert list(row) == KEYS and row["table"] == "engine" and row["ours"] > 0
+        assert row["at_least"] == (not row["row"].startswith(("pingpong", "memory")))
+        value = row[row["target_of"]]
+        assert row["met"] == (value >= row["target"] if row["at_least"] else value <= row["target"])
+        if row["row"] != "memory":
+            assert row["opponent"] > 0 and row["target_of"] == "ratio"
+
+
 def test_an_unknown_table_is_refused():
     done = bench("no-such-table")
     assert done.returncode == 2 and done.stdout == ""
