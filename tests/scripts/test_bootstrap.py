@@ -94,6 +94,16 @@ def test_missing_packages_without_rights_are_one_line(stubs):
     assert " curl " in done.stderr and " g++ " not in done.stderr
 
 
+def test_opponents_are_asked_for_alone(stubs):
+    stubs("dpkg-query", "echo 'nginx-light installed'; echo 'nftables installed'; exit 1")
+    stubs("id", "echo 0")
+    stubs("apt-get", 'echo "$*" >&2')
+    done = subprocess.run([BOOTSTRAP, "--opponents"], env=stubs.environment, capture_output=True,
+                          text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.splitlines()[0] == "bootstrap: installing haproxy"
+
+
 def test_wrong_download_is_refused_and_leaves_nothing(tmp_path, stubs):
     stubs("apt-get", 'case "$*" in *source*) echo forged >lwip_2.1.3+dfsg1-2.dsc ;; esac')
     done = subprocess.run([BOOTSTRAP, "--print-lwip"], env=stubs.environment, capture_output=True,
