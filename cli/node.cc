@@ -236,8 +236,11 @@ void Node::settle(Instant now) {
   arm_timer();
 }
 
-// By now their forwarder has been told that the connection which had their tuple is over.
+// Their forwarder has been told that the connection which had their tuple is over, but a SYN may
+// overtake the message: it says so too, by the tenure that it is not of.
 void Node::return_syns() {
+  for (const auto& [tuple, tenure, by] : migrator_->driver().take_disowned())
+    forwarder_->disown(tuple, tenure, by);
   for (auto& syn : migrator_->driver().take_unclaimed_syns()) {
     if (options_.self.roles.forwarder) {
       forwarder_->classify_again(std::move(syn.frame), syn.hops);
@@ -245,6 +248,7 @@ void Node::return_syns() {
       GueHeader header;
       header.forwarded = true;
       header.hops = static_cast<std::uint8_t>(syn.hops + 1);
+      header.tenure = syn.mapped;
       tunnel_->send_gue(std::move(syn.frame), syn.from, header);
     }
   }

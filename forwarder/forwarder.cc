@@ -130,6 +130,12 @@ Forwarder::Route Forwarder::route_mapped(Frame& frame, const IpHeader& ip, const
   return sent ? Route::kSent : Route::kDropped;
 }
 
+void Forwarder::disown(const FourTuple& tuple, const Tenure& tenure, NodeId owner) {
+  const Mapping* const mapped = mappings_.peek(tuple);
+  if (mapped == nullptr || mapped->owner != owner || mapped->tenure != tenure) return;
+  mappings_.remove(tuple, tenure);
+}
+
 bool Forwarder::classify_again(Frame frame, int hops) {
   const auto ip = parse_ip(frame.bytes());
   const auto tcp = ip ? TcpView::parse(frame.bytes().subspan(ip->header_size))

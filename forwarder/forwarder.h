@@ -54,6 +54,8 @@ class Forwarder {
   // A SYN that the owner of the mapping has given back: its connection is over, another begins.
   // False when it was dropped, and counted.
   bool classify_again(Frame frame, int hops);
+  // The flow's mapping, if it is still of this tenure of its owner.
+  void disown(const FourTuple& tuple, const Tenure& tenure, NodeId owner);
 
   const MappingTable& mappings() const { return mappings_; }
   std::uint64_t refused_requests() const { return refused_requests_; }  // stale ones

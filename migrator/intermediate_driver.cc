@@ -69,10 +69,12 @@ void IntermediateDriver::on_tunnel_frame(Frame frame, Instant now) {
         [&](ByteView payload) { channel_.on_datagram(datagram->from, payload, now); });
   } else if (const auto* inner = std::get_if<Tunnel::InnerPacket>(&received)) {
     const bool straggler = inner->gue && inner->gue->forwarded;
-    deliver(std::move(frame),
-            {inner->from, inner->flow, straggler ? Arrival::kStraggler : Arrival::kDirect,
-             inner->gue ? inner->gue->hops : 0},
-            now);
+    Passing packet{inner->from, inner->flow, straggler ? Arrival::kStraggler : Arrival::kDirect};
+    if (inner->gue) {
+      packet.hops = inner->gue->hops;
+      packet.tenure = inner->gue->tenure;
+    }
+    deliver(std::move(frame), packet, now);
   } else if (const auto* drop = std::get_if<DropReason>(&received)) {
     if (*drop == DropReason::kUnknownFlowId) {
       hold_orphan(std::move(frame), now);
@@ -100,6 +102,10 @@ void IntermediateDriver::deliver(Frame frame, Passing packet, Instant now) {
   packet.tuple = segment->tuple;
   packet.is_syn = segment->tcp.has(tcp_flag::kSyn) && !segment->tcp.has(tcp_flag::kAck);
   packet.mark = order_mark(segment->tcp);
+  if (packet.is_syn && packet.arrival == Arrival::kStraggler &&
+      disowned_.size() < kUnclaimedSynsMax) {
+    disowned_.push_back({packet.tuple, packet.tenure, packet.from});
+  }
   if (!gates_.empty() && at_gate(frame, packet, now)) return;
   if (packet.mark) return mark_elsewhere(std::move(frame), packet, now);
   // One that an owner gives back comes from no forwarder.
@@ -212,7 +218,7 @@ void IntermediateDriver::give_back(Frame frame, const Passing& packet) {
   } else if (packet.hops >= limits::kForwardHopsMax) {
     drops_.count(DropReason::kEncapsulationLoop);
   } else {
-    unclaimed_syns_.push_back({std::move(frame), packet.from, packet.hops});
+    unclaimed_syns_.push_back({std::move(frame), packet.from, packet.hops, packet.tenure});
   }
 }
 

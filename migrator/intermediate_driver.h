@@ -153,9 +153,17 @@ class IntermediateDriver {
   struct UnclaimedSyn {
     Frame frame;
     NodeId from;
-    int hops = 0;  // so far
+    int hops = 0;   // so far
+    Tenure mapped;  // of whom `from` took it to be
   };
   std::vector<UnclaimedSyn> take_unclaimed_syns() { return std::exchange(unclaimed_syns_, {}); }
+  // Flows that somebody has given a SYN back of: his connection is over, whatever is mapped here.
+  struct Disowned {
+    FourTuple tuple;
+    Tenure tenure;
+    NodeId by;
+  };
+  std::vector<Disowned> take_disowned() { return std::exchange(disowned_, {}); }
 
   std::size_t held_flows() const { return gates_.size(); }
 
@@ -185,6 +193,7 @@ class IntermediateDriver {
     int hops = 0;
     FourTuple tuple{};    // of an ICMP error: what it quotes
     bool is_syn = false;  // opens a connection: SYN without ACK
+    Tenure tenure{};      // that it is said to belong to
     std::optional<Epoch> mark{};
   };
   bool at_gate(Frame& frame, const Passing& packet, Instant now);
@@ -221,6 +230,7 @@ class IntermediateDriver {
   std::size_t orphan_charge_ = 0;
   std::unordered_map<FourTuple, NodeId, FourTupleHash> origins_;  // of one batch of packets
   std::vector<UnclaimedSyn> unclaimed_syns_;
+  std::vector<Disowned> disowned_;
   std::vector<Referral> referrals_;
   TimerWheel wheel_;
 };

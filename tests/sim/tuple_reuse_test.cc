@@ -46,6 +46,33 @@ TEST_P(TupleReuse, TheNextConnectionIsClassifiedAtOnce) {
     ADD_FAILURE() << violation.to_string();
 }
 
+// What tells the forwarder that the first connection is over is under way for as long as the second
+// lasts: the SYN that comes back from the host says so as well.
+TEST(TupleReuseTest, AMappingThatIsOverTakesNothingOfTheNextConnection) {
+  SimCluster cluster(ClusterOptions{});
+  cluster.start();
+  cluster.decide_sending([](SimMachine&, ChannelMessage& message) -> std::vector<Duration> {
+    return {message.kind == wire::Kind::kUnmap ? Duration(10s) : Duration::zero()};
+  });
+  TcpConfig config;
+  config.timestamps = false;
+  SimClient& first = cluster.add_client(kHttpPort, config);
+  first.send("GET /files/small HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  first.await_responses(1).abort();
+  first.start();
+  cluster.world().run_for(100ms);
+  ASSERT_TRUE(first.finished()) << first.progress();
+  ASSERT_EQ(cluster.machine("f1").node().forwarder().mappings().size(), 1u) << "it is not told";
+
+  SimClient& second = cluster.add_client_again(first);
+  second.send("GET /files/small HTTP/1.1\r\nHost: a\r\n\r\n").await_responses(1);
+  second.start();
+  cluster.world().run_for(150ms);  // less than it takes to repeat anything
+  EXPECT_TRUE(second.finished()) << second.progress();
+  for (const Violation& violation : cluster.judge().violations())
+    ADD_FAILURE() << violation.to_string();
+}
+
 INSTANTIATE_TEST_SUITE_P(Moves, TupleReuse, ::testing::Values(0, 1, 2));
 
 }  // namespace

@@ -151,6 +151,28 @@ TEST_P(OptionsTest, TinyWindowsAndWrites) {
   }
 }
 
+// A peer that repeats what was lost has less room than it said behind the hole, for it has not read
+// what it got meanwhile: an older sequence number, but a newer acknowledgement.
+TEST_P(OptionsTest, ARepeatedSegmentTellsOfTheWindow) {
+  rebuild(plain_options());
+  bed().connect();
+  EXPECT_EQ(bed().write(ramp(4000)), 4000u);
+  const SeqNum una = bed().peer.first_byte;
+  bed().take();
+  Peer& peer = bed().peer;
+  const SeqNum hole = peer.send_next;
+  peer.send_next = hole + 200;
+  const Bytes data = ramp(200);
+  const ByteView repeated = ByteView(data).first(100), behind = ByteView(data).subspan(100);
+  bed().give(peer.segment(tcp_flag::kAck, behind, {.seq = hole + 100, .ack = una, .window = 9000}));
+  bed().give(
+      peer.segment(tcp_flag::kAck, repeated, {.seq = hole, .ack = una + 1000, .window = 3100}));
+  bed().write(ramp(4000));
+  bed().run_for(100ms);
+  for (const SeenSegment& segment : bed().take())
+    EXPECT_LE(segment.seq + static_cast<std::uint32_t>(segment.payload.size()), una + 4100);
+}
+
 TEST_P(OptionsTest, OlderTimestampsAreNotEchoed) {  // RFC 7323 4.3, 5.5
   bed().connect();
   const auto echoed = [&](std::uint32_t tsval) {
