@@ -60,6 +60,8 @@ std::string_view to_string(DropReason reason) {
       return "backlog_full";
     case DropReason::kTooManyConnections:
       return "too_many_connections";
+    case DropReason::kMemoryLimit:
+      return "memory_limit";
     case DropReason::kOutOfMemory:
       return "out_of_memory";
     case DropReason::kQuarantined:

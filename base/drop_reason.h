@@ -37,6 +37,7 @@ enum class DropReason : std::uint8_t {
   kFrozenSynDropped,   // a SYN for a tuple that is just moving
   kBacklogFull,
   kTooManyConnections,
+  kMemoryLimit,  // all connections together keep as much as they may
   kOutOfMemory,
   kQuarantined,  // the connection failed an assertion of the stack
   kDeviceFull,   // the device took no more frames

@@ -51,6 +51,7 @@ struct StatusReport {
   std::uint32_t connections = 0;  // of this node's stack
   std::uint32_t half_open = 0;
   std::uint32_t frozen = 0;
+  std::uint64_t memory = 0;    // bytes that the connections keep
   std::uint32_t mappings = 0;  // of this forwarder
   std::uint64_t drops = 0;     // packets and datagrams refused, all reasons together
   MigrationCounts migrations;

@@ -43,6 +43,7 @@ StackOptions stack_options(const NodeOptions& node, Boot boot, const LinkCapabil
   options.backlog = node.syn_backlog;
   options.syn_cookies = node.syn_cookies;
   options.connections_max = node.max_connections;
+  options.memory = node.memory_bytes;
   if (node.peers.empty()) options.mss_reserve = 0;  // nothing is ever encapsulated
   options.min_rto = node.min_rto;
   options.congestion_control = node.congestion_control;
@@ -325,6 +326,7 @@ StatusReport Node::status() {
   report.connections = counts.total;
   report.half_open = counts.half_open;
   report.frozen = counts.frozen;
+  report.memory = counts.memory;
   report.mappings = static_cast<std::uint32_t>(forwarder_->mappings().size());
   report.drops = drops_.total() + stack_->drops().total() + services_.link.frames_dropped();
   report.migrations = migrations_;

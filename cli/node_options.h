@@ -37,6 +37,7 @@ struct NodeOptions {
   std::uint16_t syn_backlog = 1024;
   bool syn_cookies = true;
   std::uint32_t max_connections = limits::kConnectionsMax;
+  std::uint64_t memory_bytes = 1u << 30;
   Duration min_rto = 200ms;
   CongestionAlgorithm congestion_control = CongestionAlgorithm::kCubic;
 

@@ -62,9 +62,11 @@ void fill_identity(const TcpSnapshot& s, tcp_pcb& pcb) {
 void fill_receiving(const TcpSnapshot& s, tcp_pcb& pcb) {
   pcb.rcv_nxt = s.receive_next.value();
   pcb.rcv_scale = s.receive_scale;
-  // What is promised, and what is held out of order, is in the window whatever the limit says.
+  // What is promised, and what is held out of order, is in the window whatever the limit says, and
+  // the memory that there is (TCP_WND).
   const auto unread = static_cast<std::uint32_t>(s.unread.size());
-  std::uint32_t window = s.receive_window_limit - std::min(s.receive_window_limit, unread);
+  const std::uint32_t limit = std::min<std::uint32_t>(s.receive_window_limit, TCP_WND);
+  std::uint32_t window = limit - std::min(limit, unread);
   const auto reaches = [&](SeqNum end) {
     window = std::max(window, static_cast<std::uint32_t>(std::max(end - s.receive_next, 0)));
   };

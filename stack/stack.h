@@ -62,6 +62,7 @@ struct StackOptions {
   std::uint16_t backlog = 1024;  // half-open connections of a listener; 0: none is kept
   bool syn_cookies = true;       // answer SYNs beyond the backlog (stack/syn_cookies.h)
   std::uint32_t connections_max = limits::kConnectionsMax;
+  std::uint64_t memory = 1u << 30;  // bytes that all connections may keep (stack/memory_budget.h)
 };
 
 class Stack;
@@ -87,6 +88,7 @@ struct ConnectionCounts {
   std::uint32_t total = 0;
   std::uint32_t half_open = 0;
   std::uint32_t frozen = 0;
+  std::uint64_t memory = 0;  // bytes that they keep
 };
 
 class Stack {

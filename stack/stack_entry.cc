@@ -33,7 +33,7 @@ std::uint32_t StackImpl::ticks() const {
 
 LwipSettings StackImpl::settings_for(const TcpConnection& connection) const {
   LwipSettings settings = settings_;
-  settings.receive_window = connection.receive_window_limit_;
+  settings.receive_window = window_now(connection.receive_window_limit_);
   settings.send_buffer = connection.send_buffer_limit_;
   settings.announced_mss = connection.announced_mss_;
   settings.receive_scale = connection.pcb_->rcv_scale;
@@ -49,6 +49,7 @@ void StackImpl::after_entry(TcpConnection& connection, const PcbMark& mark) {
   connection.received_.settle();
   if (!connection.alive()) return pcb_is_gone(connection);
   tcp_pcb& pcb = *connection.pcb_;
+  recount(connection);
   connection.timers_.after(mark, pcb, now_, timer_limits_);
   if (pcb.state != SYN_RCVD) leave_half_open(connection);
   connection.last_state_ = connection.state();
@@ -107,7 +108,9 @@ err_t StackImpl::on_passive_open(std::uint8_t, tcp_pcb_listen* listener_pcb, tcp
     ip_set_option(pcb, SOF_KEEPALIVE);
     pcb->keep_idle = static_cast<u32_t>(to_milliseconds(options.keepalive_idle));
   }
-  connection.receive_window_limit_ = pcb->rcv_wnd;
+  const std::uint32_t window = stack.settings_.receive_window;  // the PCB's: as far as memory goes
+  const bool scaled = (pcb->flags & TF_WND_SCALE) != 0;
+  connection.receive_window_limit_ = scaled ? window : TCPWND_MIN16(window);
   connection.send_buffer_limit_ = pcb->snd_buf;
   connection.peer_mss_ = std::max(pcb->mss, stack.syn_mss_);
   connection.announced_mss_ = migd_lwip_announced_mss(pcb);

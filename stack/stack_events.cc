@@ -9,9 +9,10 @@ namespace {
 // What tcp_recved() does, except that the ACK waits until everything that belongs into the same
 // segment is there. Every segment says how large the window is; one of its own is worth it only
 // when the peer may soon have to wait (RFC 9293 3.8.6.2.2).
-void open_window(tcp_pcb* pcb, std::uint32_t consumed) {
+void open_window(tcp_pcb* pcb, std::size_t unread) {
   const std::uint32_t most = TCP_WND_MAX(pcb);
-  pcb->rcv_wnd = std::max(pcb->rcv_wnd, std::min(pcb->rcv_wnd + consumed, most));
+  const auto taken = static_cast<std::uint32_t>(std::min<std::size_t>(most, unread));
+  pcb->rcv_wnd = std::max(pcb->rcv_wnd, most - taken);
   const std::int64_t left = SeqNum(pcb->rcv_ann_right_edge) - SeqNum(pcb->rcv_nxt);
   const std::uint32_t more = tcp_update_rcv_ann_wnd(pcb);
   if (pcb->state != ESTABLISHED && pcb->state != FIN_WAIT_1 && pcb->state != FIN_WAIT_2) return;
@@ -134,26 +135,34 @@ void StackImpl::flush_touched() {
 }
 
 void StackImpl::grow_window(TcpConnection& connection, std::uint32_t consumed) {
-  tcp_pcb& pcb = *connection.pcb_;
-  if ((pcb.flags & TF_WND_SCALE) == 0) return;
+  const tcp_pcb& pcb = *connection.pcb_;
+  if ((pcb.flags & TF_WND_SCALE) == 0 || memory_.scarce()) return;
   const std::uint32_t limit = connection.receive_window_limit_;
   const std::uint32_t bound = std::min(options_.window, 0xffffu << pcb.rcv_scale);
-  const std::uint32_t grown = connection.receive_growth_.on_consumed(
+  connection.receive_window_limit_ = connection.receive_growth_.on_consumed(
       consumed, limit, bound, connection.timers_.rtt().srtt(), now_);
-  connection.receive_window_limit_ = grown;
-  pcb.rcv_wnd += grown - limit;
+}
+
+bool StackImpl::window_withheld(const TcpConnection& connection) const {
+  const std::uint64_t held = connection.pcb_->rcv_wnd + connection.received_.size();
+  return held + connection.consumed_ < window_now(connection.receive_window_limit_);
 }
 
 void StackImpl::flush(TcpConnection& connection) {
   connection.touched_ = false;
   if (!connection.alive() || connection.frozen_) return;
   const std::uint32_t consumed = std::exchange(connection.consumed_, 0);
-  if (consumed > 0) grow_window(connection, consumed);
+  if (consumed > 0) {
+    grow_window(connection, consumed);
+    const std::uint32_t limit = connection.receive_window_limit_;
+    if (window_now(limit) < limit) windows_limited_.add();
+  }
+  const bool open = consumed > 0 || window_withheld(connection);
   const bool ack_soon = connection.ack_soon_;
   connection.ack_soon_ = false;
-  serve(connection, [&connection, consumed, ack_soon] {
+  serve(connection, [&connection, open, ack_soon] {
     tcp_pcb* const pcb = connection.pcb_;
-    if (consumed > 0) open_window(pcb, consumed);
+    if (open) open_window(pcb, connection.received_.size());
     if (ack_soon && (pcb->flags & TF_ACK_DELAY) != 0) tcp_ack_now(pcb);
     tcp_output(pcb);
     if (connection.ack_owed_) tcp_send_empty_ack(pcb);

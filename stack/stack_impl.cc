@@ -48,11 +48,14 @@ StackImpl::StackImpl(const StackOptions& options, FrameSink& output,
       quarantined_count_(metrics.counter("migd_stack_quarantined_connections_total")),
       cookies_sent_(metrics.counter("migd_syn_cookies_sent_total")),
       cookies_redeemed_(metrics.counter("migd_syn_cookies_redeemed_total")),
+      windows_limited_(metrics.counter("migd_memory_limited_windows_total")),
+      writes_limited_(metrics.counter("migd_memory_limited_writes_total")),
       isn_key_(make_key(rng)),
       start_(now),
       now_(now),
       wheel_(now),
       table_(make_key(rng)),
+      memory_(options.memory),
       cookies_(isn_key_),
       outgoing_(options.link, pool_) {
   MIGD_CHECK(options.window > 0 && options.window <= limits::kWindowMax);
@@ -184,6 +187,12 @@ TcpConnection& StackImpl::make_connection(tcp_pcb* pcb, const FourTuple& tuple,
   return *connection;
 }
 
+void StackImpl::recount(TcpConnection& connection) {
+  std::uint64_t kept = connection.received_.size();
+  if (connection.alive()) kept += connection.out_of_order_bytes_ + connection.queued();
+  memory_.recount(connection.kept_, kept);
+}
+
 void StackImpl::enter_half_open(TcpConnection& connection, Listener& listener) {
   connection.half_open_of_ = &listener;
   ++listener.half_open;
@@ -202,6 +211,7 @@ void StackImpl::pcb_is_gone(TcpConnection& connection) {
   connection.timer_.cancel();
   connection.pause_reading(false);  // what is left to be read is nobody else's any more
   leave_half_open(connection);
+  recount(connection);
   if (connection.hashed_) {
     table_.erase(connection);
     connection.hashed_ = false;
@@ -218,6 +228,7 @@ void StackImpl::pcb_is_gone(TcpConnection& connection) {
 void StackImpl::destroy(TcpConnection& connection) {
   MIGD_CHECK(!connection.alive());
   if (connection.frozen_) --frozen_count_;
+  memory_.recount(connection.kept_, 0);
   if (connection.touched_) {
     std::replace(touched_.begin(), touched_.end(), &connection,
                  static_cast<TcpConnection*>(nullptr));
@@ -267,10 +278,12 @@ void StackImpl::for_each(const std::function<void(Connection&)>& visit) {
 ConnectionCounts StackImpl::counts() const {
   return {.total = static_cast<std::uint32_t>(table_.size()),
           .half_open = half_open_count_,
-          .frozen = frozen_count_};
+          .frozen = frozen_count_,
+          .memory = memory_.kept()};
 }
 
 std::uint32_t StackImpl::room() const {
+  if (memory_.full()) return 0;
   const std::size_t taken = table_.size() + reserved_;
   return taken < options_.connections_max
              ? options_.connections_max - static_cast<std::uint32_t>(taken)

@@ -20,6 +20,7 @@
 #include "stack/connection_table.h"
 #include "stack/egress_queue.h"
 #include "stack/instance_scope.h"
+#include "stack/memory_budget.h"
 #include "stack/stack.h"
 #include "stack/syn_cookies.h"
 #include "stack/tcp_connection.h"
@@ -133,6 +134,7 @@ class StackImpl final : public Stack {
   static bool can_be_a_peer(const IpHeader& ip);
   std::uint16_t announced_mss(Family family) const;
   void input_for_connection(TcpConnection& connection, Frame& frame, const Segment& segment);
+  bool fits_memory(const TcpConnection& connection, Frame& frame, const Segment& segment);
   InputVerdict input_icmp(const Frame& frame, const IpHeader& ip);
   void lower_path_mtu(TcpConnection& connection, std::uint16_t mtu);
   void drop(DropReason reason) { drops_.count(reason); }
@@ -142,6 +144,13 @@ class StackImpl final : public Stack {
   // ---- connections ----
   TcpConnection& make_connection(tcp_pcb* pcb, const FourTuple& tuple, const Tenure& tenure,
                                  const std::string* service);
+  void recount(TcpConnection& connection);  // what it keeps, whenever that has changed
+  // Its window as far as memory goes, unless more is promised.
+  std::uint32_t window_now(std::uint32_t limit) const {
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(limit, memory_.share(table_.size())));
+  }
+  // It is open less than it might be: memory was scarce.
+  bool window_withheld(const TcpConnection& connection) const;
   void enter_half_open(TcpConnection& connection, Listener& listener);
   void leave_half_open(TcpConnection& connection);
   void remove_pcb(TcpConnection& connection, CloseReason reason);  // without a segment
@@ -171,6 +180,8 @@ class StackImpl final : public Stack {
   Counter& quarantined_count_;
   Counter& cookies_sent_;
   Counter& cookies_redeemed_;
+  Counter& windows_limited_;  // opened less than they would have been, for want of memory
+  Counter& writes_limited_;   // took less, so
   const SipKey isn_key_;
   const Instant start_;
   Instant now_;
@@ -178,6 +189,7 @@ class StackImpl final : public Stack {
 
   TimerWheel wheel_;
   ConnectionTable table_;
+  MemoryBudget memory_;
   SynCookies cookies_;
   std::deque<Listener> listeners_;  // stable addresses; few
   Listener adopted_;                // for SYN_RCVD connections that came in to where nobody listens

@@ -125,6 +125,7 @@ Stack::InputVerdict StackImpl::input_for_listener(Frame& frame, const Segment& s
   if (!l4_checksum_ok(segment.ip, frame)) return refuse(DropReason::kBadChecksum);
   if (!can_be_a_peer(segment.ip)) return refuse(DropReason::kBadIpHeader);
   if (segment.tuple.peer.port == 0) return refuse(DropReason::kBadTcpHeader);
+  if (memory_.full()) return refuse(DropReason::kMemoryLimit);
   if (room() == 0) return refuse(DropReason::kTooManyConnections);
   // One that follows a connection takes its place.
   if (listener->half_open >= options_.backlog && !forced_isn_) {
@@ -148,7 +149,9 @@ TcpConnection* StackImpl::open(Frame& frame, const Segment& segment, Listener& l
   opened_ = nullptr;
   bool survived = false;
   {
-    InstanceScope scope(settings_, ticks(), nullptr, &listener.pcb);
+    LwipSettings settings = settings_;
+    settings.receive_window = window_now(settings.receive_window);
+    InstanceScope scope(settings, ticks(), nullptr, &listener.pcb);
     auto call = [p] { tcp_input(p, netif_default); };
     survived = AssertionGuard::run(call);
     serving_ = nullptr;
@@ -211,11 +214,37 @@ TcpSnapshot::SackBlock duplicate_in(const tcp_pcb& pcb, const TcpView& tcp) {
   return {};
 }
 
+// Leaves so many bytes of data.
+void cut(Frame& frame, const IpHeader& ip, const TcpView& tcp, std::size_t fits) {
+  frame.data()[ip.header_size + 13] &= static_cast<std::uint8_t>(~tcp_flag::kFin);
+  if (tcp.payload().size() > fits) frame.truncate(ip.header_size + tcp.header_size() + fits);
+}
+
 }  // namespace
+
+// Cuts off what there is no memory for: it comes again. False: what is left would say nothing, or
+// be taken for a duplicate ACK.
+bool StackImpl::fits_memory(const TcpConnection& connection, Frame& frame, const Segment& segment) {
+  const tcp_pcb& pcb = *connection.pcb_;
+  const TcpView& tcp = segment.tcp;
+  const std::size_t size = frame.size() - segment.ip.header_size - tcp.header_size();
+  if (size == 0 || tcp.has(tcp_flag::kRst)) return true;
+  // Only what continues the stream gets what each may keep: it is what lets the reader go on.
+  const std::int32_t gap = tcp.seq() + (tcp.has(tcp_flag::kSyn) ? 1u : 0u) - SeqNum(pcb.rcv_nxt);
+  const std::uint64_t known = gap < 0 ? static_cast<std::uint64_t>(-std::int64_t{gap}) : 0;
+  const std::uint64_t room =
+      gap > 0 ? memory_.left() : known + memory_.room(connection.received_.size());
+  if (size <= room) return true;
+  drop(DropReason::kMemoryLimit);
+  if (room == 0 && tcp.ack() <= SeqNum(pcb.lastack)) return false;
+  cut(frame, segment.ip, tcp, static_cast<std::size_t>(room));
+  return true;
+}
 
 void StackImpl::input_for_connection(TcpConnection& connection, Frame& frame,
                                      const Segment& segment) {
   const tcp_pcb& pcb = *connection.pcb_;
+  if (window_withheld(connection)) touch(connection);  // who probes it finds it open
   const SeqNum next(pcb.rcv_nxt);
   const SeqNum right_edge = next + pcb.rcv_wnd;
   const TcpView& tcp = segment.tcp;
@@ -233,17 +262,14 @@ void StackImpl::input_for_connection(TcpConnection& connection, Frame& frame,
   // queues, and asserts in another that it was done.
   const SeqNum first = tcp.seq() + (tcp.has(tcp_flag::kSyn) ? 1u : 0u);
   if (tcp.seq() + tcp.seq_length() > right_edge && first < right_edge) {
-    const auto fits = static_cast<std::size_t>(right_edge - first);
-    frame.data()[segment.ip.header_size + 13] &= static_cast<std::uint8_t>(~tcp_flag::kFin);
-    if (tcp.payload().size() > fits) {
-      frame.truncate(segment.ip.header_size + tcp.header_size() + fits);
-    }
+    cut(frame, segment.ip, tcp, static_cast<std::size_t>(right_edge - first));
+  }
+  if (!fits_memory(connection, frame, segment)) {
+    connection.timers_.heard_from_peer(now_);
+    return;
   }
   if (first > next && !tcp.payload().empty()) {
-    std::size_t waiting = 0;
-    for (const tcp_seg* s = pcb.ooseq; s != nullptr; s = s->next)
-      ++waiting;
-    if (waiting >= out_of_order_max(connection.receive_window_limit_)) {
+    if (connection.out_of_order_segments_ >= out_of_order_max(connection.receive_window_limit_)) {
       drop(DropReason::kOutOfMemory);
       serve(connection, [&connection] { tcp_send_empty_ack(connection.pcb_); });
       return;
@@ -269,7 +295,11 @@ void StackImpl::input_for_connection(TcpConnection& connection, Frame& frame,
   if (train || quick || pcb.ooseq != nullptr) connection.ack_soon_ = true;
   if (!tcp.payload().empty()) connection.duplicate_ = duplicate_in(pcb, tcp);
   set_current_packet(segment.ip);
-  serve(connection, [p] { tcp_input(p, netif_default); });
+  const bool has_data = tcp.seq_length() > 0;
+  serve(connection, [p, has_data, &connection] {
+    tcp_input(p, netif_default);
+    if (has_data) connection.count_out_of_order();
+  });
   connection.duplicate_ = {};
 }
 

@@ -15,6 +15,13 @@ LossRecovery::Phase phase_of(const TcpSnapshot& s) {
   return s.in_fast_recovery ? LossRecovery::Phase::kFastRecovery : LossRecovery::Phase::kOpen;
 }
 
+std::uint64_t kept_by(const TcpSnapshot& s) {
+  std::uint64_t kept = s.unread.size() + s.send_data.size();
+  for (const TcpSnapshot::OutOfOrder& range : s.out_of_order)
+    kept += range.data.size();
+  return kept;
+}
+
 }  // namespace
 
 FrozenConnection StackImpl::freeze(Connection& connection, Instant now) {
@@ -77,6 +84,9 @@ Result<FrozenConnection> StackImpl::attach(const TcpSnapshot& snapshot, const Te
   if (table_.find(snapshot.tuple) != nullptr || table_.find(tenure.connection) != nullptr) {
     return fail(ErrorCode::kBusy, "the connection exists here already");
   }
+  if (memory_.full() || kept_by(snapshot) > memory_.left()) {
+    return fail(ErrorCode::kTooLarge, "this node's connections keep as much as they may");
+  }
   if (room() == 0) {
     return fail(ErrorCode::kTooLarge, "this node has as many connections as it may have");
   }
@@ -88,7 +98,7 @@ Result<FrozenConnection> StackImpl::attach(const TcpSnapshot& snapshot, const Te
     return fail(ErrorCode::kTooLarge, "this node has as many half-open connections as it may have");
   }
   LwipSettings settings = settings_;
-  settings.receive_window = snapshot.receive_window_limit;
+  settings.receive_window = window_now(snapshot.receive_window_limit);
   settings.send_buffer = snapshot.send_buffer_limit;
   const std::uint16_t mss = mss_on_link(snapshot, options_.link.mtu);
   tcp_pcb* pcb = nullptr;
@@ -139,6 +149,8 @@ Result<FrozenConnection> StackImpl::attach(const TcpSnapshot& snapshot, const Te
                      .ts_recent_at = now_ - held - snapshot.ts_recent_age});
   c.recovery_.restore(*pcb, phase_of(snapshot), snapshot.recovery_end, snapshot.recovery,
                       snapshot.congestion, now_ - held);
+  c.count_out_of_order();
+  recount(c);
   c.frozen_ = true;
   ++frozen_count_;
   c.arrived_ = true;

@@ -98,6 +98,7 @@ void TcpConnection::consume(std::size_t n) {
   MIGD_CHECK(!frozen_);
   if (n == 0) return;
   received_.consume(n);
+  stack_.recount(*this);
   if (alive() && !read_closed_) {
     consumed_ += static_cast<std::uint32_t>(n);
     stack_.touch(*this);
@@ -158,6 +159,24 @@ std::size_t TcpConnection::unacknowledged() const {
   return n <= 0 ? 0 : static_cast<std::size_t>(n) - std::min(static_cast<std::size_t>(n), unsent());
 }
 
+// What lwIP gives back for a FIN may make it more than the limit.
+std::uint64_t TcpConnection::queued() const {
+  return send_buffer_limit_ - std::min(send_buffer_limit_, pcb_->snd_buf);
+}
+
+void TcpConnection::count_out_of_order() {
+  out_of_order_segments_ = out_of_order_bytes_ = 0;
+  if (!alive()) return;
+  for (const tcp_seg* s = pcb_->ooseq; s != nullptr; s = s->next) {
+    ++out_of_order_segments_;
+    out_of_order_bytes_ += s->len;
+  }
+}
+
+std::uint64_t TcpConnection::memory_to_write() const {
+  return stack_.memory_.new_room(queued(), stack_.table_.size());
+}
+
 std::size_t TcpConnection::writable() const {
   if (writing_paused_ || !takes_data()) return 0;
   const std::size_t low_water = stack_.options_.unsent_low_water;
@@ -166,7 +185,11 @@ std::size_t TcpConnection::writable() const {
   // lwIP counts the buffers of its queue in 16 bits: with tiny segments that is the limit.
   const std::size_t buffers =
       TCP_SND_QUEUELEN - std::min<std::size_t>(TCP_SND_QUEUELEN, pcb_->snd_queuelen + 2u);
-  return std::min({std::size_t{pcb_->snd_buf}, low_water - waiting, buffers * segment_payload()});
+  // Others may have it: then no write of its own has told the handler that it must wait.
+  const std::uint64_t memory = memory_to_write();
+  if (memory == 0) write_blocked_ = true;
+  return std::min({std::size_t{pcb_->snd_buf}, low_water - waiting, buffers * segment_payload(),
+                   static_cast<std::size_t>(memory)});
 }
 
 std::size_t TcpConnection::write(ByteView bytes) {
@@ -190,6 +213,7 @@ std::size_t TcpConnection::write(ByteView bytes) {
     stack_.touch(*this);
   }
   write_blocked_ = takes_data() && (taken < bytes.size() || writable() == 0);
+  if (taken < bytes.size() && takes_data() && memory_to_write() == 0) stack_.writes_limited_.add();
   return taken;
 }
 
@@ -212,8 +236,10 @@ void TcpConnection::pause_writing(bool paused) {
 void TcpConnection::signal_writable() {
   if (!write_blocked_ || handler_ == nullptr) return;
   const std::size_t room = writable();
+  const std::uint64_t most =
+      std::min<std::uint64_t>(send_buffer_limit_, stack_.memory_.share(stack_.table_.size()));
   const std::size_t worth_it =
-      std::min<std::size_t>(stack_.options_.unsent_low_water / 2, send_buffer_limit_ / 4);
+      std::min<std::size_t>(stack_.options_.unsent_low_water / 2, most / 4);
   const bool all_acknowledged = alive() && pcb_->unsent == nullptr && pcb_->unacked == nullptr;
   if (room == 0 || (room < worth_it && !all_acknowledged)) return;
   write_blocked_ = false;
@@ -240,6 +266,7 @@ void TcpConnection::close() {
   write_blocked_ = false;
   received_.clear();
   consumed_ = 0;
+  stack_.recount(*this);
   if (alive()) {
     timers_.orphaned(stack_.now_);
     stack_.serve(*this, [this] {

@@ -117,6 +117,9 @@ class TcpConnection final : public Connection {
 
   bool takes_data() const;              // the state lets the application write
   std::size_t segment_payload() const;  // of a full-sized segment
+  std::uint64_t queued() const;         // to be sent, or acknowledged
+  void count_out_of_order();            // only what comes in changes it
+  std::uint64_t memory_to_write() const;
   void forget_old_path_mtu();
   void signal_writable();
   void finish_if_read();  // the handler hears the end once nothing is left to read
@@ -152,6 +155,8 @@ class TcpConnection final : public Connection {
   Instant path_mtu_at_{};            // when it was learnt
   std::uint32_t receive_window_limit_ = 0;
   std::uint32_t send_buffer_limit_ = 0;
+  std::uint32_t out_of_order_segments_ = 0, out_of_order_bytes_ = 0;
+  std::uint64_t kept_ = 0;      // bytes, as the stack's budget has them
   std::uint32_t consumed_ = 0;  // by the application, and lwIP not told yet
   ReceiveGrowth receive_growth_;
   TcpSnapshot::SackBlock duplicate_{};  // of the segment that is processed (RFC 2883)
@@ -169,8 +174,9 @@ class TcpConnection final : public Connection {
   bool event_queued_ : 1 = false;
   bool touched_ : 1 = false;  // tcp_output() is due at the end of deliver_events()
   bool peer_closed_ : 1 = false;
-  bool read_closed_ : 1 = false;    // close() was called
-  bool write_blocked_ : 1 = false;  // writable() was 0 after a write: on_writable is owed
+  bool read_closed_ : 1 = false;  // close() was called
+  // Somebody has found writable() to be 0: on_writable is owed.
+  mutable bool write_blocked_ : 1 = false;
   bool writing_paused_ : 1 = false;
   bool reading_paused_ : 1 = false;
   bool finished_ : 1 = false;     // both directions are done

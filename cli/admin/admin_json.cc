@@ -226,6 +226,7 @@ std::string to_json(const StatusReport& report) {
                {"connections", report.connections},
                {"half_open", report.half_open},
                {"frozen", report.frozen},
+               {"memory", report.memory},
                {"mappings", report.mappings},
                {"drops", report.drops},
                {"migrations", json_of(report.migrations)},

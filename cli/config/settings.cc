@@ -10,6 +10,7 @@ namespace {
 
 using enum Presence;
 constexpr std::uint64_t kBufferMin = 4u << 10;
+constexpr std::uint64_t kMemoryMin = 1u << 20, kMemoryMax = std::uint64_t{1} << 40;
 constexpr Duration kMinRtoLeast = 5ms, kMinRtoMost = 5s;
 
 std::string read_device(TableReader& link, std::string_view key) {
@@ -103,6 +104,9 @@ void read_tcp(TableReader& tcp, Draft& draft) {
   node.syn_cookies = tcp.boolean("syn_cookies", kOptional).value_or(node.syn_cookies);
   if (const auto most = tcp.integer("max_connections", kOptional, 1, limits::kConnectionsMax)) {
     node.max_connections = static_cast<std::uint32_t>(most->value);
+  }
+  if (const auto memory = tcp.size("memory", kMemoryMin, kMemoryMax)) {
+    node.memory_bytes = memory->value;
   }
   if (const auto keepalive = tcp.duration("keepalive", 0s, 24h)) {
     node.keepalive = keepalive->value;

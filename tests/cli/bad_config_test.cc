@@ -169,6 +169,8 @@ INSTANTIATE_TEST_SUITE_P(
             "38: tcp.syn_backlog: expected an integer from 0 to 65535, got 65536"},
         Bad{"max_connections = 5000", "max_connections = 0",
             "40: tcp.max_connections: expected an integer from 1 to 1048576, got 0"},
+        Bad{"max_connections = 5000", R"(memory = "512KiB")",
+            R"(40: tcp.memory: expected a size from "1MiB" to "1024GiB", got '512KiB')"},
         Bad{R"(heartbeat = "100ms")", R"(heartbeat = "1.5s")",
             "49: channel.heartbeat: expected a duration from \"10ms\" to \"1m\", got '1.5s'"},
         Bad{R"(dead_after = "2s")", R"(dead_after = "150ms")",

@@ -32,6 +32,7 @@ TEST(Config, SaysEverythingThatTheFileSays) {
   EXPECT_EQ(node.syn_backlog, 77);
   EXPECT_FALSE(node.syn_cookies);
   EXPECT_EQ(node.max_connections, 5000u);
+  EXPECT_EQ(node.memory_bytes, 1u << 30);
   EXPECT_EQ(node.migration_timeout, 3s);
   EXPECT_TRUE(node.secret_keys.empty());
 }

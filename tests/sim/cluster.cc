@@ -148,6 +148,7 @@ NodeOptions SimCluster::node_options(int index) const {
   node.self = info(index);
   node.secret_keys = {keys_[static_cast<std::size_t>(index)]};
   node.syn_backlog = options_.syn_backlog;
+  node.memory_bytes = options_.memory_bytes;
   node.window_bytes = options_.window_bytes;
   node.send_buffer_bytes = options_.send_buffer_bytes;
   node.timestamps = options_.timestamps;

@@ -36,6 +36,7 @@ struct ClusterOptions {
   PathOptions fabric_path{.delay = 100us};  // between nodes
   bool timestamps = true, sack = true;      // of the nodes
   std::uint16_t syn_backlog = 1024;
+  std::uint64_t memory_bytes = 1u << 30;
   std::uint32_t window_bytes = 256u << 10;
   std::uint32_t send_buffer_bytes = 256u << 10;
   Duration migration_timeout = 2s;
