@@ -22,7 +22,7 @@ def test_ping_pong_moves(lab, family):
 def test_full_duplex_at_full_speed_moves(lab, family):
     port = next(PORTS)
     client = start_client(lab, "bulk", lab.vip4 if family == "ipv4" else lab.vip6, ECHO, port,
-                          1500 << 20)
+                          2500 << 20)
     assert keep_moving(lab, port, client, 10, 0.1) >= 3
     finish(client, lab)
 
