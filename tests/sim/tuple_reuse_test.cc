@@ -7,17 +7,27 @@
 namespace migd::sim {
 namespace {
 
+// Sends one request, without timestamps.
+SimClient& first_client(SimCluster& cluster) {
+  TcpConfig config;
+  config.timestamps = false;
+  SimClient& first = cluster.add_client(kHttpPort, config);
+  first.send("GET /files/small HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  return first.await_responses(1);
+}
+
+void expect_sound(SimCluster& cluster) {
+  for (const Violation& violation : cluster.judge().violations())
+    ADD_FAILURE() << violation.to_string();
+}
+
 class TupleReuse : public ::testing::TestWithParam<int> {};
 
 TEST_P(TupleReuse, TheNextConnectionIsClassifiedAtOnce) {
   const int moves = GetParam();
   SimCluster cluster(ClusterOptions{});
   cluster.start();
-  TcpConfig config;
-  config.timestamps = false;
-  SimClient& first = cluster.add_client(kHttpPort, config);
-  first.send("GET /files/small HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-  first.await_responses(1).await_end();
+  SimClient& first = first_client(cluster).await_end();
   first.start();
   cluster.world().run_for(20ms);
   for (int i = 0; i < moves; ++i) {
@@ -42,8 +52,7 @@ TEST_P(TupleReuse, TheNextConnectionIsClassifiedAtOnce) {
   EXPECT_NE(next, old);
   EXPECT_EQ(cluster.owner_of(next)->name(), "h2");
   EXPECT_EQ(cluster.owner_of(old), nullptr);
-  for (const Violation& violation : cluster.judge().violations())
-    ADD_FAILURE() << violation.to_string();
+  expect_sound(cluster);
 }
 
 // What tells the forwarder that the first connection is over is under way for as long as the second
@@ -54,11 +63,7 @@ TEST(TupleReuseTest, AMappingThatIsOverTakesNothingOfTheNextConnection) {
   cluster.decide_sending([](SimMachine&, ChannelMessage& message) -> std::vector<Duration> {
     return {message.kind == wire::Kind::kUnmap ? Duration(10s) : Duration::zero()};
   });
-  TcpConfig config;
-  config.timestamps = false;
-  SimClient& first = cluster.add_client(kHttpPort, config);
-  first.send("GET /files/small HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-  first.await_responses(1).abort();
+  SimClient& first = first_client(cluster).abort();
   first.start();
   cluster.world().run_for(100ms);
   ASSERT_TRUE(first.finished()) << first.progress();
@@ -69,8 +74,7 @@ TEST(TupleReuseTest, AMappingThatIsOverTakesNothingOfTheNextConnection) {
   second.start();
   cluster.world().run_for(150ms);  // less than it takes to repeat anything
   EXPECT_TRUE(second.finished()) << second.progress();
-  for (const Violation& violation : cluster.judge().violations())
-    ADD_FAILURE() << violation.to_string();
+  expect_sound(cluster);
 }
 
 INSTANTIATE_TEST_SUITE_P(Moves, TupleReuse, ::testing::Values(0, 1, 2));
