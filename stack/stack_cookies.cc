@@ -69,12 +69,8 @@ bool StackImpl::complete_handshake(Frame& frame, Instant now) {
   std::optional<std::uint32_t> echo;
   if (options.timestamps) echo = options.timestamps->echo;
   const SeqNum peer_sequence = ack->tcp.seq() - 1, sequence = ack->tcp.ack() - 1;
-  if (memory_.full()) {
-    drop(DropReason::kMemoryLimit);  // the cookie stays good
-    return true;
-  }
-  if (room() == 0) {
-    drop(DropReason::kTooManyConnections);  // likewise
+  if (const auto reason = no_room()) {
+    drop(*reason);  // the cookie stays good
     return true;
   }
   const auto terms = cookies_.redeem(ack->tuple, peer_sequence, sequence, echo, now_);

@@ -290,6 +290,12 @@ std::uint32_t StackImpl::room() const {
              : 0;
 }
 
+std::optional<DropReason> StackImpl::no_room() const {
+  if (memory_.full()) return DropReason::kMemoryLimit;
+  if (room() == 0) return DropReason::kTooManyConnections;
+  return std::nullopt;
+}
+
 // ---- timers ----
 
 void StackImpl::arm(TcpConnection& connection) {

@@ -138,6 +138,7 @@ class StackImpl final : public Stack {
   InputVerdict input_icmp(const Frame& frame, const IpHeader& ip);
   void lower_path_mtu(TcpConnection& connection, std::uint16_t mtu);
   void drop(DropReason reason) { drops_.count(reason); }
+  std::optional<DropReason> no_room() const;  // why no client's connection can begin now
   void send_outgoing();
   void send_unless_delivering();  // deliver_events() sends once for all
 

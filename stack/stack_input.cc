@@ -125,8 +125,7 @@ Stack::InputVerdict StackImpl::input_for_listener(Frame& frame, const Segment& s
   if (!l4_checksum_ok(segment.ip, frame)) return refuse(DropReason::kBadChecksum);
   if (!can_be_a_peer(segment.ip)) return refuse(DropReason::kBadIpHeader);
   if (segment.tuple.peer.port == 0) return refuse(DropReason::kBadTcpHeader);
-  if (memory_.full()) return refuse(DropReason::kMemoryLimit);
-  if (room() == 0) return refuse(DropReason::kTooManyConnections);
+  if (const auto reason = no_room()) return refuse(*reason);
   // One that follows a connection takes its place.
   if (listener->half_open >= options_.backlog && !forced_isn_) {
     if (!options_.syn_cookies) return refuse(DropReason::kBacklogFull);
