@@ -15,8 +15,6 @@
 namespace migd::bench {
 namespace {
 
-constexpr int kPatienceMs = 5000;
-
 // The length of the whole answer, once its head is there; 0 before.
 std::size_t length_of(std::string_view got) {
   constexpr std::string_view kLength = "\r\ncontent-length:";

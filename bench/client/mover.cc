@@ -12,8 +12,6 @@
 namespace migd::bench {
 namespace {
 
-constexpr int kPatienceMs = 5000;
-
 class AdminMover : public Mover {
  public:
   explicit AdminMover(const std::array<std::string, 2>& nodes) {

@@ -14,7 +14,6 @@ namespace migd::bench {
 namespace {
 
 constexpr std::size_t kChunk = 128u << 10;
-constexpr int kPatienceMs = 10'000;
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();

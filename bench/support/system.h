@@ -18,6 +18,9 @@ namespace migd::bench {
 
 using Clock = std::chrono::steady_clock;
 
+// How long a peer may leave a program waiting before it gives up.
+inline constexpr int kPatienceMs = 10'000;
+
 [[noreturn]] inline void die(const std::string& what) {
   std::fprintf(stderr, "%s: %s\n", program_invocation_short_name, what.c_str());
   std::exit(1);
