@@ -129,6 +129,7 @@ Outcome run(const Scenario& scenario, bool with_moves, const FlowCounts* control
   Mover mover(cluster, client, with_moves ? scenario.moves : Moves{}, scenario.cluster.seed);
   mover.start();
   if (scenario.disturb) scenario.disturb(cluster, client);
+  if (scenario.observe) scenario.observe(cluster);
   SimLoop& world = cluster.world();
   const Instant begin = world.now();
   client.start();

@@ -35,6 +35,7 @@ struct Scenario {
   TcpConfig client{};
   Moves moves{};
   std::function<void(SimCluster&, SimClient&)> disturb{};  // called once, when the client starts
+  std::function<void(SimCluster&)> observe{};              // the same; changes nothing
   bool same_streams = true;    // received with moves == received without
   Duration limit = 300s;       // of virtual time
   Duration timestamps_late{};  // by so much, when a process was stopped (check/timestamps.h)

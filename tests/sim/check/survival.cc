@@ -10,6 +10,7 @@ Survival::Life* Survival::find(const ConnectionId& connection) {
 }
 
 void Survival::on_message(PortId node, Instant /*at*/, const Message& message) {
+  dead_.erase(node);
   if (const auto* opened = std::get_if<ConnectionOpened>(&message)) {
     Life life;
     life.tuple = opened->tuple;
@@ -38,6 +39,7 @@ void Survival::on_stage(PortId node, const MigrationStageReached& reached) {
     life->target = ports_.at(life->asked);
     life->granted = reached.tenure.epoch;
     life->grant_arrived = life->holder_died = false;
+    if (dead_.contains(*life->target)) life->died = true;
   } else if (reached.stage == Stage::kActivated && life->target == node) {
     life->holder = node;
     life->target.reset();
@@ -60,6 +62,7 @@ void Survival::on_grant(const Tenure& tenure) {
 }
 
 void Survival::on_crash(PortId node, Instant /*at*/) {
+  dead_.insert(node);
   for (auto& [connection, life] : lives_) {
     if (life.target == node) {
       life.died = true;

@@ -5,11 +5,13 @@
 //   held by the owner ----GRANT leaves---- by both ----GRANT arrives---- by the target
 //
 // A GRANT that died with its sender leaves nobody: the sender was bound by it, the target never got
-// it. A client that waits in vain for a connection that lives is a violation.
+// it. So does a GRANT to a target that gave its word and has died since: the sender cannot know. A
+// client that waits in vain for a connection that lives is a violation.
 #pragma once
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "tests/sim/check/checker.h"
@@ -48,6 +50,7 @@ class Survival : public Checker {
   void on_grant(const Tenure& tenure);
 
   std::map<NodeId, PortId> ports_;
+  std::set<PortId> dead_;  // and not heard of since
   std::map<ConnectionId, Life> lives_;
   std::map<ConnectionId, NodeId> wanted_;  // the target of the latest request, refused or not
   std::map<Endpoint, ConnectionId> latest_;
