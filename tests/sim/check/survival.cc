@@ -40,7 +40,8 @@ void Survival::on_stage(PortId node, const MigrationStageReached& reached) {
     life->granted = reached.tenure.epoch;
     life->grant_arrived = life->holder_died = false;
     if (dead_.contains(*life->target)) life->died = true;
-  } else if (reached.stage == Stage::kActivated && life->target == node) {
+  } else if (reached.stage == Stage::kActivated && life->target == node &&
+             life->granted == reached.tenure.epoch) {  // the source of an earlier move says so too
     life->holder = node;
     life->target.reset();
     life->holder_died = false;
