@@ -356,7 +356,7 @@ void SourceHalf::grant(Outgoing& m, Instant now) {
   env_.driver.pass_on(m.tuple, {m.tenure, m.request.target, m.own_flow},
                       /*ends_here=*/m.forwarder == env_.options.self, now);
   m.stage = Stage::kGranted;
-  if (m.barrier) env_.send(m.request.target, *m.barrier, now);
+  pass_barrier(m, now);
   if (!m.rides) env_.send(m.request.target, wire::Grant{m.tenure, frozen_for(m, now)}, now);
   reach(m, Stage::kGranted, now);
   wheel_.arm(m, now + kGrantedPatience);
@@ -368,8 +368,17 @@ bool SourceHalf::on_barrier(const wire::Barrier& message, Instant now) {
   if (m->barrier) return true;
   m->barrier = message;
   if (m->stage != Stage::kReleased) reach(*m, Stage::kMapped, now);
-  if (m->stage != Stage::kSent) env_.send(m->request.target, message, now);
+  if (m->stage != Stage::kSent) pass_barrier(*m, now);
   return true;
+}
+
+// Of no boot when STATE went straight: a forwarder that hears later than we that the target has
+// restarted forgets what it has mapped to the earlier boot, and the mapping of this move with it.
+void SourceHalf::pass_barrier(Outgoing& m, Instant now) {
+  if (!m.barrier) return;
+  wire::Barrier barrier = *m.barrier;
+  if (m.straight) barrier.boot = Boot{};
+  env_.send(m.request.target, barrier, now);
 }
 
 // ---- kReleased ----
@@ -486,9 +495,11 @@ void SourceHalf::on_undeliverable(const Tenure& tenure, NodeId via, const std::s
 void SourceHalf::go_straight(Outgoing& m, Instant now) {
   if (m.stage == Stage::kGranted && !m.rides) return;
   m.way = m.request.target;
+  m.straight = true;
   if (const Result<void> sent = send_state(m, now); !sent && m.stage == Stage::kSent) {
-    roll_back(m, sent.error().text, MigrationOutcome::kAborted, now);
+    return roll_back(m, sent.error().text, MigrationOutcome::kAborted, now);
   }
+  if (m.stage == Stage::kGranted) pass_barrier(m, now);
 }
 
 void SourceHalf::on_session_up(NodeId peer, Boot boot, Instant now) {

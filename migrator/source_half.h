@@ -79,9 +79,10 @@ class SourceHalf {
     MigrationRequest request;
     Shim::Handover handover;
     FourTuple tuple;
-    Tenure tenure;     // of the new owner
-    NodeId forwarder;  // 0: none
-    NodeId way;        // the node that STATE was sent by; the target itself when straight
+    Tenure tenure;          // of the new owner
+    NodeId forwarder;       // 0: none
+    NodeId way;             // the node that STATE was sent by; the target itself when straight
+    bool straight = false;  // since the way by the forwarder was lost
     FlowId flow;
     FlowId own_flow;   // for stragglers, of our own counter
     Boot target_boot;  // at the time of STATE
@@ -115,6 +116,7 @@ class SourceHalf {
   void grant(Outgoing& m, Instant now);
   void roll_back(Outgoing& m, const std::string& reason, MigrationOutcome outcome, Instant now);
   void go_straight(Outgoing& m, Instant now);
+  void pass_barrier(Outgoing& m, Instant now);
   void release(Outgoing& m, Instant now);
   void reach(Outgoing& m, Stage stage, Instant now);
   void measure(const Outgoing& m);

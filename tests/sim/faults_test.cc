@@ -283,6 +283,43 @@ TEST(Forwarder, IsToldOfMoreConnectionsThanALeaseHasIdentifiers) {
   EXPECT_EQ(finished(), kClients);
 }
 
+// It maps the flow to the new boot, and forgets then what it has mapped to the old one.
+TEST(Forwarder, HearsLastThatTheTargetHasRestarted) {
+  for_each_seed(5, [](std::uint64_t seed) {
+    ClusterOptions options;
+    options.seed = seed;
+    options.hosts = 2;
+    options.migration_prepare = false;
+    SimCluster cluster(options);
+    cluster.start();
+    SimLoop& world = cluster.world();
+    SimClient& client = cluster.add_client(kEchoPort);
+    client.ping_pong(2000, 90).shutdown_write().await_end();
+    client.start();
+    world.run_for(100ms);
+    SimMachine* const source = cluster.owner_of(*cluster.connection_of(client));
+    ASSERT_NE(source, nullptr);
+    SimMachine& target = cluster.machine(source->name() == "h1" ? "h2" : "h1");
+    cluster.partition(cluster.machine("f1"), target, true);
+    cluster.crash(target);
+    target.start();
+    world.run_for(1s);
+    bool completed = false;
+    ASSERT_TRUE(cluster.migrate(
+        client, target, [&](const MigrateReport& report) { completed = report.reason.empty(); }));
+    world.run_for(20ms);
+    cluster.partition(cluster.machine("f1"), target, false);
+    EXPECT_TRUE(world.run_until([&] { return completed; }, world.now() + 5s));
+    EXPECT_FALSE(client.finished());
+    cluster.crash(*source);  // and with it the tombstone, which would show the way
+    EXPECT_TRUE(world.run_until([&] { return client.finished(); }, world.now() + 60s))
+        << client.progress();
+    for (const Violation& violation : cluster.judge().violations()) {
+      ADD_FAILURE() << violation.to_string();
+    }
+  });
+}
+
 // ---- placement ----
 
 TEST(Placement, PassesOverANodeThatIsDown) {
