@@ -150,8 +150,8 @@ struct MigrationArrived {
 
 // ---- mappings ----
 
-// Install or replace: packets of the tuple go to `owner` under `flow`. A lower epoch of the same
-// connection never replaces a higher one.
+// Install or replace: packets of the tuple go to `owner` under `flow`, which may be none. A lower
+// epoch of the same connection never replaces a higher one.
 struct MappingRequest {
   FourTuple tuple;
   Tenure tenure;

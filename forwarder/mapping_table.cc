@@ -47,9 +47,10 @@ Result<NodeId> MappingTable::install(const MappingRequest& request, Instant now)
     mapped.previous_owner = mapped.owner;
     mapped.syn_seen = false;
   }
+  // Who names no identifier does not take away the one that is known.
+  if (request.flow != FlowId{} || mapped.tenure != request.tenure) mapped.flow = request.flow;
   mapped.tenure = request.tenure;
   mapped.owner = request.owner;
-  mapped.flow = request.flow;
   mapped.last_used = now;
   return mapped.previous_owner;
 }

@@ -12,17 +12,33 @@ NodeId MigratorEnvironment::default_forwarder() const {
 
 NodeId MigratorEnvironment::forwarder_of(const ConnectionId& connection) const {
   const auto it = records.find(connection);
-  if (it != records.end() && it->second.forwarder != NodeId{}) return it->second.forwarder;
-  return default_forwarder();
+  const NodeId known = it == records.end() ? NodeId{} : it->second.forwarder;
+  if (known == options.self || channel.session_up(known)) return known;
+  const NodeId other = default_forwarder();
+  return other == NodeId{} ? known : other;
 }
 
 bool MigratorEnvironment::announce_owner(const FourTuple& tuple, const Tenure& tenure,
                                          NodeId forwarder, Instant now) {
+  if (forwarder == options.self || channel.session_up(forwarder)) {
+    return announce_to(forwarder, tuple, tenure, now);
+  }
+  // It is told when it is back. Until then the clients' packets come by the others.
+  if (options.is_forwarder) announce_to(options.self, tuple, tenure, now);
+  for (const NodeInfo& peer : options.peers) {
+    if (peer.roles.forwarder && channel.session_up(peer.id)) {
+      announce_to(peer.id, tuple, tenure, now);
+    }
+  }
+  return true;
+}
+
+bool MigratorEnvironment::announce_to(NodeId forwarder, const FourTuple& tuple,
+                                      const Tenure& tenure, Instant now) {
   if (forwarder == options.self) {
     bus.post(MappingRequest{tuple, tenure, options.self, FlowId{}});
     return true;
   }
-  if (!channel.session_up(forwarder)) return true;  // it will ask when it is back
   const std::optional<FlowId> flow = flow_ids.take(forwarder);
   if (!flow || !send(forwarder, wire::Map{tenure, options.self, *flow, tuple}, now)) {
     unannounced[forwarder].insert(tenure.connection);

@@ -54,10 +54,13 @@ struct MigratorEnvironment {
     const auto kind = static_cast<std::uint8_t>(wire::kind_of(message));
     return channel.send(to, kind, wire::serialize(message), body, now).has_value();
   }
-  // Sets the mapping of a connection that this node owns, at its forwarder. Without a flow
-  // identifier, or room in the channel, the connection waits in `unannounced`, and false returns.
+  // Sets the mapping of a connection that this node owns, at its forwarder; when that is away, at
+  // all others. Without a flow identifier, or room in the channel, the connection waits in
+  // `unannounced`, and false returns.
   bool announce_owner(const FourTuple& tuple, const Tenure& tenure, NodeId forwarder, Instant now);
+  bool announce_to(NodeId forwarder, const FourTuple& tuple, const Tenure& tenure, Instant now);
   NodeId default_forwarder() const;
+  // The one whose packets come here; when it is away, another that is there.
   NodeId forwarder_of(const ConnectionId& connection) const;
   void count_refusal(const Blockers& blockers) {  // once for each name
     for (const std::string_view name : blockers.names())

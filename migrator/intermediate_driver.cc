@@ -72,6 +72,7 @@ void IntermediateDriver::on_tunnel_frame(Frame frame, Instant now) {
     Passing packet{inner->from, inner->flow, straggler ? Arrival::kStraggler : Arrival::kDirect};
     if (inner->gue) {
       packet.hops = inner->gue->hops;
+      packet.next_hop = inner->gue->next_hop;
       packet.tenure = inner->gue->tenure;
     }
     deliver(std::move(frame), packet, now);
@@ -204,11 +205,25 @@ void IntermediateDriver::to_stack(Frame frame, const Passing& packet, Instant no
         follow(*stone, std::move(frame), packet, now);
       } else if (stack_.complete_handshake(frame, now)) {
         note_origin(packet.tuple, packet.from);  // only a forwarder sends what nobody owns
+      } else if (packet.next_hop != NodeId{}) {
+        ask_next_hop(std::move(frame), packet);
       } else {
         drops_.count(DropReason::kNoConnection);
       }
       return;
   }
+}
+
+// The forwarder's choice may have changed since the SYN: its second one may know the flow.
+void IntermediateDriver::ask_next_hop(Frame frame, const Passing& packet) {
+  if (packet.hops >= limits::kForwardHopsMax) {
+    drops_.count(DropReason::kEncapsulationLoop);
+    return;
+  }
+  GueHeader header;
+  header.hops = static_cast<std::uint8_t>(packet.hops + 1);
+  header.tenure = packet.tenure;
+  tunnel_.send_gue(std::move(frame), packet.next_hop, header);
 }
 
 // A SYN never follows a tombstone: it begins another connection.
@@ -237,6 +252,11 @@ void IntermediateDriver::follow(Tombstone& stone, Frame frame, const Passing& pa
     referrals_.push_back({packet.from, packet.tuple, stone.newest()});
   }
   send_straggler(std::move(frame), stone.to, packet.hops);
+}
+
+void IntermediateDriver::not_told(const FourTuple& tuple) {
+  const auto it = tombstones_.find(tuple);
+  if (it != tombstones_.end()) it.value().told = NodeId{};
 }
 
 void IntermediateDriver::collapse(const FourTuple& tuple, NodeId by, const Reference& newer) {

@@ -140,6 +140,7 @@ class IntermediateDriver {
     Reference newer;
   };
   std::vector<Referral> take_referrals() { return std::exchange(referrals_, {}); }
+  void not_told(const FourTuple& tuple);  // it could not be sent: again with the next packet
 
   Instant next_deadline() const;
   void on_deadline(Instant now);
@@ -194,6 +195,7 @@ class IntermediateDriver {
     FourTuple tuple{};    // of an ICMP error: what it quotes
     bool is_syn = false;  // opens a connection: SYN without ACK
     Tenure tenure{};      // that it is said to belong to
+    NodeId next_hop{};    // to ask when nobody here knows the flow
     std::optional<Epoch> mark{};
   };
   bool at_gate(Frame& frame, const Passing& packet, Instant now);
@@ -201,6 +203,7 @@ class IntermediateDriver {
   static bool is_straggler(const Gate& gate, const Passing& packet);
   void open_gate(Gate& gate, Instant now);
   void to_stack(Frame frame, const Passing& packet, Instant now);
+  void ask_next_hop(Frame frame, const Passing& packet);
   void give_back(Frame frame, const Passing& packet);
   Tombstone* live_tombstone(const FourTuple& tuple, Instant now);
   void follow(Tombstone& stone, Frame frame, const Passing& packet, Instant now);

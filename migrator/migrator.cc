@@ -109,8 +109,8 @@ void Migrator::flush(Instant now) {
   barriers_.clear();
   driver_->forget_origins();
   for (const IntermediateDriver::Referral& referral : driver_->take_referrals()) {
-    env_->send(referral.to,
-               wire::Moved{referral.newer.tenure, referral.newer.owner, referral.tuple}, now);
+    const wire::Moved moved{referral.newer.tenure, referral.newer.owner, referral.tuple};
+    if (!env_->send(referral.to, moved, now)) driver_->not_told(referral.tuple);
   }
   for (const NodeId forwarder : forwarders_) {
     announce_waiting(forwarder, now);
@@ -189,6 +189,7 @@ void Migrator::on_session_up(NodeId peer, Boot boot, Instant now) {
 void Migrator::on_session_down(NodeId peer, std::string reason, Instant now) {
   now_ = now;
   bus_.post(PeerDown{peer, std::move(reason)});
+  if (is_forwarder_peer(peer)) announce_elsewhere(peer, now);
   source_->on_session_down(peer, now);
   desk_->on_session_down(peer, now);
 }
@@ -304,6 +305,9 @@ void Migrator::handle(NodeId origin, const wire::Message& message, ByteView body
     void operator()(const wire::Moved& m) const {
       if (m.owner == self.options_.self) return;  // it has been here since
       self.driver_->collapse(m.tuple, origin, {m.tenure, m.owner, FlowId{}});
+      if (self.options_.is_forwarder) {  // one that the flow was turned to, and that never knew it
+        self.bus_.post(MappingRequest{m.tuple, m.tenure, m.owner, FlowId{}});
+      }
     }
     void operator()(const wire::OrderResult& m) const {
       self.desk_->on_order_result(origin, m, now);
@@ -336,13 +340,21 @@ void Migrator::lease_when_low(NodeId forwarder, Instant now) {
   }
 }
 
+// Those of other forwarders as well: whoever spreads the clients' flows may turn any to it.
 void Migrator::announce_all(NodeId forwarder, Instant now) {
   env_->stack.for_each([&](Connection& connection) {
+    if (record(connection.id()) == nullptr || connection.frozen()) return;
+    env_->announce_to(forwarder, connection.tuple(), {connection.id(), connection.epoch()}, now);
+  });
+}
+
+void Migrator::announce_elsewhere(NodeId lost, Instant now) {
+  const NodeId other = env_->default_forwarder();
+  if (other == NodeId{} || other == lost) return;
+  env_->stack.for_each([&](Connection& connection) {
     const ConnectionRecord* known = record(connection.id());
-    if (known != nullptr && known->forwarder == forwarder && !connection.frozen()) {
-      env_->announce_owner(connection.tuple(), {connection.id(), connection.epoch()}, forwarder,
-                           now);
-    }
+    if (known == nullptr || known->forwarder != lost || connection.frozen()) return;
+    env_->announce_owner(connection.tuple(), {connection.id(), connection.epoch()}, lost, now);
   });
 }
 
@@ -356,7 +368,7 @@ void Migrator::announce_waiting(NodeId forwarder, Instant now) {
     it->second.erase(it->second.begin());
     const Connection* connection = env_->stack.find(id);
     if (connection == nullptr || connection->frozen()) continue;  // its move maps it
-    if (!env_->announce_owner(connection->tuple(), {id, connection->epoch()}, forwarder, now)) {
+    if (!env_->announce_to(forwarder, connection->tuple(), {id, connection->epoch()}, now)) {
       return;
     }
   }

@@ -107,6 +107,7 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
   void on_lease(NodeId from, const wire::Lease& lease, Instant now);
   void lease_when_low(NodeId forwarder, Instant now);
   void announce_all(NodeId forwarder, Instant now);
+  void announce_elsewhere(NodeId lost, Instant now);
   void announce_waiting(NodeId forwarder, Instant now);
   bool is_forwarder_peer(NodeId node) const;
 

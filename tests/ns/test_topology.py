@@ -1,6 +1,8 @@
 """Several forwarders, and a classifier that is neither forwarder nor host."""
 import hashlib
+import json
 import subprocess
+import time
 
 import pytest
 
@@ -36,3 +38,56 @@ def test_a_download_is_classified_by_a_third_node_and_moves(lab):
         digest.update(chunk)
     assert client.wait() == 0
     assert digest.digest() == hashlib.sha256(ramp(size)).digest()
+
+
+def hops_of(lab, vip):
+    """Where the router sends the VIP's packets: the forwarders, in their order."""
+    family = "-6" if ":" in vip else "-4"
+    shown = json.loads(lab.run("router", "ip", "-j", family, "route", "show", vip).stdout)
+    return [hop["gateway"] for route in shown for hop in route.get("nexthops", [route])]
+
+
+def turn_to(lab, vip, hops):
+    family = "-6" if ":" in vip else "-4"
+    vias = [word for hop in hops for word in ("nexthop", "via", hop)]
+    assert lab.run("router", "ip", family, "route", "replace", vip, *vias).returncode == 0
+
+
+def wait_for_more(lab, connection):
+    """Until the owner, whoever that is, has read more of the connection."""
+    def read():
+        rows = [row for host in lab.hosts for row in lab.migd(host, "conns")[1]["connections"]]
+        return max((row["bytes_in"] for row in rows if row["id"] == connection), default=0)
+
+    before, give_up = read(), time.monotonic() + 30
+    while read() <= before:
+        assert time.monotonic() < give_up, "the client's packets do not arrive\n" + lab.logs()
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_a_flow_goes_on_by_another_forwarder(lab, family):
+    """Its forwarder dies, and the classifier, whose tombstone would show the way; then it is back
+    with an empty table."""
+    vip = lab.vip4 if family == "ipv4" else lab.vip6
+    hops = hops_of(lab, vip)
+    assert len(hops) == 2
+    try:
+        turn_to(lab, vip, hops[:1])
+        port = next(PORTS)
+        client = start_client(lab, "echo", vip, ECHO, port, 200, 10)
+        connection, owner = lab.owner_of(port)
+        for node in ("f1", "k1"):
+            lab.signal(node, "KILL")
+        turn_to(lab, vip, hops[1:])
+        wait_for_more(lab, connection)
+        lab.move(connection, lab.next_host(owner), entry="f2")
+        wait_for_more(lab, connection)
+        lab.lab("start", "k1")
+        lab.start_node("f1")
+        turn_to(lab, vip, hops[:1])
+        wait_for_more(lab, connection)
+        lab.move(connection, owner)
+        finish(client, lab)
+    finally:
+        turn_to(lab, vip, hops)
