@@ -46,6 +46,7 @@ StackOptions stack_options(const NodeOptions& node, Boot boot, const LinkCapabil
   options.memory = node.memory_bytes;
   if (node.peers.empty()) options.mss_reserve = 0;  // nothing is ever encapsulated
   options.min_rto = node.min_rto;
+  options.user_timeout = node.user_timeout;
   options.congestion_control = node.congestion_control;
   return options;
 }

@@ -39,6 +39,7 @@ struct NodeOptions {
   std::uint32_t max_connections = limits::kConnectionsMax;
   std::uint64_t memory_bytes = 1u << 30;
   Duration min_rto = 200ms;
+  Duration user_timeout = Duration::zero();
   CongestionAlgorithm congestion_control = CongestionAlgorithm::kCubic;
 
   Duration migration_timeout = 5s;

@@ -29,6 +29,7 @@ enum class Section : std::uint8_t {
   kRecovery = 12,    // optional: of loss recovery and congestion control
   kSent = 13,        // optional: what is known of what is in flight
   kPath = 14,        // optional: what is known of the way to the peer
+  kProgress = 15,    // optional: for how long there was none
 };
 
 // Each group of fields is described once, as a function over an Io that either writes or reads.
@@ -220,6 +221,11 @@ template <typename Io, typename Tcp>
 void io_path(Io& io, Tcp& t) {
   io.u16(t.path_mtu);
   io.duration(t.path_mtu_age);
+}
+
+template <typename Io, typename Tcp>
+void io_progress(Io& io, Tcp& t) {
+  io.duration(t.unacknowledged_for);
 }
 
 template <typename Io, typename State>
@@ -463,6 +469,9 @@ bool read_section(Section type, BoundedReader& in, ConnectionBlob& blob) {
     case Section::kPath:
       io_path(io, blob.tcp);
       break;
+    case Section::kProgress:
+      io_progress(io, blob.tcp);
+      break;
     case Section::kSuspended:
       if (!read_suspended(in, blob.suspended)) return false;
       break;
@@ -557,6 +566,7 @@ Bytes encode_blob(const ConnectionBlob& blob) {
   });
   write_section(out, Section::kSent, false, [&] { write_sent(out, tcp.sent); });
   write_section(out, Section::kPath, false, [&] { io_path(io, tcp); });
+  write_section(out, Section::kProgress, false, [&] { io_progress(io, tcp); });
   write_section(out, Section::kHistory, false, [&] { write_history(out, blob.history); });
   return bytes;
 }
@@ -579,7 +589,7 @@ Result<ConnectionBlob> decode_blob(ByteView bytes) {
     const ByteView value = in.bytes(in.u32());
     if (!in.ok()) return refuse("truncated section");
     if (type < static_cast<std::uint8_t>(Section::kIdentity) ||
-        type > static_cast<std::uint8_t>(Section::kPath)) {
+        type > static_cast<std::uint8_t>(Section::kProgress)) {
       if ((flags & kMandatory) != 0) return refuse("unknown mandatory section");
       continue;
     }

@@ -16,7 +16,16 @@ std::uint32_t plateau_below(std::uint32_t size) {
   return below == kPlateaus.end() ? kPathMtuMinV4 : *below;
 }
 
+// Every tunnel takes as much (RFC 4821 7.2 has 1024 of payload).
+constexpr std::uint16_t kPathMtuOfTunnels = 1280;
+
 }  // namespace
+
+std::optional<std::uint16_t> path_mtu_to_try(Family family, std::size_t size, bool last_resort) {
+  const std::uint16_t mtu = last_resort ? path_mtu_min(family) : kPathMtuOfTunnels;
+  if (size <= mtu) return std::nullopt;
+  return mtu;
+}
 
 std::optional<std::uint16_t> path_mtu_of(const IcmpView& icmp, Family family,
                                          const QuotedSegment& quoted) {

@@ -1,4 +1,5 @@
-// What an ICMP error says about the path to a peer (RFC 1191, RFC 8201).
+// What an ICMP error says about the path to a peer (RFC 1191, RFC 8201), and what to try when
+// nothing comes through and nobody says why (RFC 4821).
 #pragma once
 
 #include <cstdint>
@@ -26,5 +27,9 @@ inline constexpr Duration kPathMtuLifetime = 10min;
 // that can be.
 std::optional<std::uint16_t> path_mtu_of(const IcmpView& icmp, Family family,
                                          const QuotedSegment& quoted);
+
+// A packet of `size` bytes may have been too big, and no router says so: what to try next, which is
+// less. Nothing: it was not the reason. `last_resort`: what only old links of IPv4 do not take.
+std::optional<std::uint16_t> path_mtu_to_try(Family family, std::size_t size, bool last_resort);
 
 }  // namespace migd

@@ -167,6 +167,7 @@ TcpSnapshot capture_connection(const TcpConnection& connection, Instant now) {
   capture_recovery(pcb, connection.recovery_, now, out);
   capture_timers(connection.timers_, now, out);
   out.timer_waited = connection.timers_.waited(pcb);
+  if (something_waits(out)) out.unacknowledged_for = connection.timers_.unacknowledged_for();
   out.read_closed = connection.read_closed_;
   out.bytes_in = connection.bytes_in_;
   out.bytes_out = connection.bytes_out_;

@@ -23,11 +23,26 @@ bool waits_for_ack(const tcp_pcb& pcb) {
   return pcb.rtime >= 0 && pcb.unacked != nullptr;
 }
 
+bool nothing_waits(const tcp_pcb& pcb) {
+  return pcb.unsent == nullptr && pcb.unacked == nullptr;
+}
+
+// The handshake has a limit of its own.
+bool has_user_timeout(const tcp_pcb& pcb, const TimerLimits& limits) {
+  return limits.user_timeout > Duration::zero() && pcb.state != SYN_RCVD && !nothing_waits(pcb);
+}
+
+// RFC 4821 7.7: after one time-out it is congestion, most likely; after so many it is not.
+bool may_be_black_hole(std::uint8_t time_outs) {
+  return time_outs >= PcbTimers::kBlackHoleTimeOuts &&
+         (time_outs - PcbTimers::kBlackHoleTimeOuts) % PcbTimers::kBlackHoleMoreTimeOuts == 0;
+}
+
 }  // namespace
 
 void PcbTimers::begin(Instant now, const TimerLimits& limits) {
   rto_ = rtt_.rto(limits.min_rto);
-  state_since_ = last_heard_ = ts_recent_at_ = now;
+  state_since_ = last_heard_ = progress_ = ts_recent_at_ = now;
 }
 
 void PcbTimers::restore(const Carried& carried) {
@@ -38,16 +53,19 @@ void PcbTimers::restore(const Carried& carried) {
   last_heard_ = carried.last_heard;
   ts_recent_at_ = carried.ts_recent_at;
   rto_waited_ = persist_waited_ = carried.waited;
+  progress_waited_ = carried.unacknowledged_for;
 }
 
 void PcbTimers::pause(Instant now) {
   rto_waited_ = now - rto_start_;
   persist_waited_ = now - persist_start_;
+  progress_waited_ = now - progress_;
 }
 
 void PcbTimers::resume(Instant now) {
   rto_start_ = now - rto_waited_;
   persist_start_ = now - persist_waited_;
+  progress_ = now - progress_waited_;
   ack_start_ = close_start_ = now;
 }
 
@@ -64,6 +82,7 @@ PcbMark PcbTimers::before(const tcp_pcb& pcb) {
       .persist_backoff = pcb.persist_backoff,
       .ack_delayed = (pcb.flags & TF_ACK_DELAY) != 0,
       .close_pending = (pcb.flags & TF_CLOSEPEND) != 0,
+      .nothing_waits = nothing_waits(pcb),
   };
 }
 
@@ -76,6 +95,7 @@ void PcbTimers::after(const PcbMark& mark, tcp_pcb& pcb, Instant now, const Time
     return;
   }
 
+  if (pcb.lastack != mark.lastack || mark.nothing_waits) progress_ = now;
   if (pcb.lastack != mark.lastack) {
     const bool handshake_was_slow = mark.state == SYN_RCVD && retransmissions_ > 0;
     retransmissions_ = 0;
@@ -125,6 +145,7 @@ Instant PcbTimers::deadline(const tcp_pcb& pcb, const LossRecovery& recovery,
   if (pcb.state == FIN_WAIT_2 && (pcb.flags & TF_RXCLOSED) != 0)
     at(state_since_ + limits.fin_wait_2);
   if (keeps_alive(pcb)) at(keep_alive_deadline(pcb));
+  if (has_user_timeout(pcb, limits)) at(progress_ + limits.user_timeout);
   return earliest;
 }
 
@@ -136,6 +157,9 @@ PcbTimers::Outcome PcbTimers::expire(tcp_pcb& pcb, LossRecovery& recovery, Insta
   if (pcb.state == FIN_WAIT_2 && (pcb.flags & TF_RXCLOSED) != 0 &&
       now >= state_since_ + limits.fin_wait_2) {
     return Outcome::kTimedOut;
+  }
+  if (has_user_timeout(pcb, limits) && now >= progress_ + limits.user_timeout) {
+    return Outcome::kUnheard;
   }
   if (keeps_alive(pcb) && now >= keep_alive_deadline(pcb)) {
     if (pcb.keep_cnt_sent >= pcb.keep_cnt) return Outcome::kUnheard;
@@ -182,6 +206,9 @@ PcbTimers::Outcome PcbTimers::retransmit(tcp_pcb& pcb, LossRecovery& recovery, I
   }
   if (retransmissions_ < most) ++retransmissions_;
   rto_ = std::min(2 * rto_, RttEstimator::kRtoMax);
+  if (pcb.state != SYN_RCVD && !window_closed && may_be_black_hole(retransmissions_)) {
+    return Outcome::kTooBig;
+  }
   tcp_output(&pcb);
   return Outcome::kGoesOn;
 }

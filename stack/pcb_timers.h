@@ -13,6 +13,10 @@
 //                    for ever as long as the peer answers
 //   delayed ACK      RFC 9293 3.8.6.3
 //   keep-alive       RFC 9293 3.8.4, when it is on
+//   user time-out    RFC 9293 3.10.8, when it is on: what was written waits, and nothing of it is
+//                    acknowledged, whatever the peer answers
+//   black hole       RFC 4821 7.7: time-outs in a row of a segment that a narrower path would lose
+//                    without a word; in smaller segments it is sent again
 //   FIN_WAIT_2       once nobody here wants to receive; and TIME_WAIT
 //
 // Out-of-order data has no timer: what was acknowledged selectively is kept.
@@ -32,6 +36,7 @@ struct TimerLimits {
   Duration delayed_ack;
   Duration fin_wait_2;
   Duration time_wait;
+  Duration user_timeout;  // zero: off
 };
 
 // What of a PCB an entry may change.
@@ -42,6 +47,7 @@ struct PcbMark {
   std::uint8_t persist_backoff;
   bool ack_delayed;
   bool close_pending;
+  bool nothing_waits;  // to be sent or acknowledged
 };
 
 class PcbTimers {
@@ -49,6 +55,9 @@ class PcbTimers {
   static constexpr std::uint8_t kRetransmissionsMax = 15;
   static constexpr std::uint8_t kSynAckRetransmissionsMax = 5;
   static constexpr std::uint8_t kPersistProbesMax = 15;  // unanswered, in a row
+  // So many time-outs in a row may mean a black hole, and so many more that it was a smaller one.
+  static constexpr std::uint8_t kBlackHoleTimeOuts = 3;
+  static constexpr std::uint8_t kBlackHoleMoreTimeOuts = 3;
 
   void begin(Instant now, const TimerLimits& limits);
 
@@ -61,7 +70,8 @@ class PcbTimers {
     kGoesOn,
     kFinished,  // TIME_WAIT is over
     kTimedOut,  // nobody is there any more
-    kUnheard,   // as before, and a RST says so (keep-alive)
+    kUnheard,   // as before, and a RST says so (keep-alive, user time-out)
+    kTooBig,    // it may be that the path does not take the segment at SND.UNA, which is lost now
   };
   // Inside lwIP. Only for kGoesOn has it sent anything.
   Outcome expire(tcp_pcb& pcb, LossRecovery& recovery, Instant now, const TimerLimits& limits);
@@ -80,6 +90,8 @@ class PcbTimers {
   std::uint8_t retransmissions() const { return retransmissions_; }
   Instant state_since() const { return state_since_; }
   Instant last_heard() const { return last_heard_; }
+  // For how long what waits has waited, and nothing of it was acknowledged; paused.
+  Duration unacknowledged_for() const { return progress_waited_; }
   Instant ts_recent_at() const { return ts_recent_at_; }
 
   // What a snapshot brings.
@@ -87,6 +99,7 @@ class PcbTimers {
     RttEstimator rtt;
     Duration rto;
     Duration waited;
+    Duration unacknowledged_for;
     std::uint8_t retransmissions;
     Instant state_since, last_heard, ts_recent_at;
   };
@@ -101,12 +114,13 @@ class PcbTimers {
   RttEstimator rtt_;
   Duration rto_{};  // with back-off
   Instant rto_start_{};
-  Duration rto_waited_{}, persist_waited_{};  // while paused
+  Duration rto_waited_{}, persist_waited_{}, progress_waited_{};  // while paused
   Instant persist_start_{};
   Instant ack_start_{};
   Instant close_start_{};
   Instant state_since_{};
   Instant last_heard_{};
+  Instant progress_{};  // SND.UNA has advanced, or what waits now has begun to
   Instant ts_recent_at_{};
   std::uint8_t retransmissions_ = 0;  // by time-out, in a row
 };

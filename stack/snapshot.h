@@ -102,8 +102,9 @@ struct TcpSnapshot {
   Duration keepalive_idle{}, keepalive_interval{};
   std::uint32_t keepalive_count = 0;
   std::uint8_t keepalive_probes_sent = 0;
-  Duration idle{};           // since the last segment from the peer
-  Duration time_in_state{};  // for FIN_WAIT_2, LAST_ACK, TIME_WAIT, SYN_RCVD
+  Duration unacknowledged_for{};  // what waits has waited so long, without an acknowledgment
+  Duration idle{};                // since the last segment from the peer
+  Duration time_in_state{};       // for FIN_WAIT_2, LAST_ACK, TIME_WAIT, SYN_RCVD
 
   // ---- the socket and IP ----
   bool no_delay = true;

@@ -186,7 +186,7 @@ Result<void> check_options(const TcpSnapshot& s) {
 }
 
 Result<void> check_congestion_and_timers(const TcpSnapshot& s) {
-  const bool waiting = !s.send_data.empty() || (s.fin_sequence && !fin_acknowledged(s));
+  const bool waiting = something_waits(s);
   const bool probing = s.persist_backoff > 0;
   return all_hold({
       {"the round trip is a duration",
@@ -217,11 +217,14 @@ Result<void> check_congestion_and_timers(const TcpSnapshot& s) {
       {"keep-alive has times and a count",
        !s.keepalive || (s.keepalive_idle >= kKeepaliveMin &&
                         s.keepalive_interval >= kKeepaliveMin && s.keepalive_count > 0)},
+      {"what waits for an acknowledgment has waited in the past",
+       is_past(s.unacknowledged_for) && (waiting || s.unacknowledged_for == Duration::zero())},
       {"the idle time lies in the past", is_past(s.idle)},
       {"the time in the state lies in the past", is_past(s.time_in_state)},
       {"the age lies in the past", is_past(s.age)},
       {"nothing is older than the connection",
-       std::max({s.time_in_state, s.idle, s.ts_recent_age, s.path_mtu_age}) <= s.age},
+       std::max({s.time_in_state, s.idle, s.ts_recent_age, s.path_mtu_age, s.unacknowledged_for}) <=
+           s.age},
       {"the hop limit is not zero", s.hop_limit > 0},
       {"who has closed reading has closed writing", !s.read_closed || s.write_closed},
   });
@@ -307,6 +310,10 @@ bool fin_sent(const TcpSnapshot& s) {
 
 bool fin_acknowledged(const TcpSnapshot& s) {
   return s.fin_sequence && s.send_unacknowledged == *s.fin_sequence + 1;
+}
+
+bool something_waits(const TcpSnapshot& s) {
+  return !s.send_data.empty() || (s.fin_sequence && !fin_acknowledged(s));
 }
 
 bool holds(const TcpSnapshot& s, const TcpSnapshot::SackBlock& block) {

@@ -29,6 +29,9 @@ Result<void> check_snapshot(const TcpSnapshot& snapshot);
 bool fin_sent(const TcpSnapshot& snapshot);
 bool fin_acknowledged(const TcpSnapshot& snapshot);
 
+// Whether anything is to be sent or acknowledged.
+bool something_waits(const TcpSnapshot& snapshot);
+
 // Whether the out-of-order data that the block names is there.
 bool holds(const TcpSnapshot& snapshot, const TcpSnapshot::SackBlock& block);
 

@@ -59,6 +59,8 @@ struct StackOptions {
   Duration delayed_ack = 40ms;
   Duration fin_wait_2 = 60s;
   Duration time_wait = 60s;
+  // What was written and not acknowledged for so long ends the connection. Zero: only silence does.
+  Duration user_timeout = Duration::zero();
   std::uint16_t backlog = 1024;  // half-open connections of a listener; 0: none is kept
   bool syn_cookies = true;       // answer SYNs beyond the backlog (stack/syn_cookies.h)
   std::uint32_t connections_max = limits::kConnectionsMax;

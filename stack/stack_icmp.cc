@@ -1,6 +1,8 @@
-// StackImpl: what ICMP errors say of connections (RFC 5927: they may be forged).
+// StackImpl: what is learnt of the path to a peer: from ICMP errors, which may be forged (RFC
+// 5927), and from silence (RFC 4821).
 #include "stack/path_mtu.h"
 #include "stack/pcb_attach.h"
+#include "stack/recovery/marks.h"
 #include "stack/stack_impl.h"
 
 namespace migd {
@@ -32,6 +34,24 @@ Stack::InputVerdict StackImpl::input_icmp(const Frame& frame, const IpHeader& ip
   lower_path_mtu(*connection, *mtu);
   send_unless_delivering();
   return InputVerdict::kTaken;
+}
+
+// The segment at SND.UNA was lost again and again, perhaps by a router that does not say that it
+// was too big, or whose word does not come through. When it was not, nothing is lost by smaller
+// ones.
+void StackImpl::try_smaller_segments(TcpConnection& connection) {
+  const tcp_pcb& pcb = *connection.pcb_;
+  const tcp_seg& first = *pcb.unacked;
+  const Family family = connection.tuple_.local.address.family();
+  const std::size_t size =
+      ip_header_size(family) + TCP_HLEN + LWIP_TCP_OPT_LENGTH(first.flags) + first.len;
+  const bool again = connection.timers_.retransmissions() > PcbTimers::kBlackHoleTimeOuts;
+  if (const auto mtu = path_mtu_to_try(family, size, again)) {
+    black_holes_.add();
+    lower_path_mtu(connection, *mtu);
+  } else {
+    serve(connection, [&connection] { tcp_output(connection.pcb_); });
+  }
 }
 
 // What waits for an acknowledgment is cut anew. What was too big did not arrive, and congestion was

@@ -41,7 +41,8 @@ StackImpl::StackImpl(const StackOptions& options, FrameSink& output,
       timer_limits_{.min_rto = options.min_rto,
                     .delayed_ack = options.delayed_ack,
                     .fin_wait_2 = options.fin_wait_2,
-                    .time_wait = options.time_wait},
+                    .time_wait = options.time_wait,
+                    .user_timeout = options.user_timeout},
       output_(output),
       pool_(std::move(pool)),
       rng_(rng),
@@ -50,6 +51,7 @@ StackImpl::StackImpl(const StackOptions& options, FrameSink& output,
       cookies_redeemed_(metrics.counter("migd_syn_cookies_redeemed_total")),
       windows_limited_(metrics.counter("migd_memory_limited_windows_total")),
       writes_limited_(metrics.counter("migd_memory_limited_writes_total")),
+      black_holes_(metrics.counter("migd_path_black_holes_total")),
       isn_key_(make_key(rng)),
       start_(now),
       now_(now),
@@ -333,6 +335,8 @@ void StackImpl::run_timer(TcpConnection& connection) {
       return remove_pcb(connection, CloseReason::kTimedOut);
     case PcbTimers::Outcome::kUnheard:
       return reset(connection, CloseReason::kTimedOut);
+    case PcbTimers::Outcome::kTooBig:
+      return try_smaller_segments(connection);
   }
 }
 

@@ -136,6 +136,7 @@ class StackImpl final : public Stack {
   void input_for_connection(TcpConnection& connection, Frame& frame, const Segment& segment);
   bool fits_memory(const TcpConnection& connection, Frame& frame, const Segment& segment);
   InputVerdict input_icmp(const Frame& frame, const IpHeader& ip);
+  void try_smaller_segments(TcpConnection& connection);
   void lower_path_mtu(TcpConnection& connection, std::uint16_t mtu);
   void drop(DropReason reason) { drops_.count(reason); }
   std::optional<DropReason> no_room() const;  // why no client's connection can begin now
@@ -183,6 +184,7 @@ class StackImpl final : public Stack {
   Counter& cookies_redeemed_;
   Counter& windows_limited_;  // opened less than they would have been, for want of memory
   Counter& writes_limited_;   // took less, so
+  Counter& black_holes_;      // paths that were taken for narrower than anybody says
   const SipKey isn_key_;
   const Instant start_;
   Instant now_;

@@ -143,6 +143,7 @@ Result<FrozenConnection> StackImpl::attach(const TcpSnapshot& snapshot, const Te
   c.timers_.restore({.rtt = rtt,
                      .rto = snapshot.rto,
                      .waited = snapshot.timer_waited,
+                     .unacknowledged_for = snapshot.unacknowledged_for,
                      .retransmissions = snapshot.retransmissions,
                      .state_since = now_ - held - snapshot.time_in_state,
                      .last_heard = now_ - held - snapshot.idle,

@@ -108,12 +108,16 @@ void read_tcp(TableReader& tcp, Draft& draft) {
   if (const auto memory = tcp.size("memory", kMemoryMin, kMemoryMax)) {
     node.memory_bytes = memory->value;
   }
-  if (const auto keepalive = tcp.duration("keepalive", 0s, 24h)) {
-    node.keepalive = keepalive->value;
-    if (node.keepalive != Duration::zero() && node.keepalive < 1s) {
-      tcp.complain(keepalive->place, "keepalive", "expected \"0s\" (off) or at least \"1s\"");
+  const auto patience = [&tcp](const char* key, Duration& chosen) {
+    const auto found = tcp.duration(key, 0s, 24h);
+    if (!found) return;
+    chosen = found->value;
+    if (chosen != Duration::zero() && chosen < 1s) {
+      tcp.complain(found->place, key, "expected \"0s\" (off) or at least \"1s\"");
     }
-  }
+  };
+  patience("keepalive", node.keepalive);
+  patience("user_timeout", node.user_timeout);
 }
 
 void read_migrate(TableReader& migrate, Draft& draft) {

@@ -161,6 +161,8 @@ INSTANTIATE_TEST_SUITE_P(
             R"(37: tcp.keepalive: expected "0s" (off) or at least "1s")"},
         Bad{R"(keepalive = "60s")", R"(keepalive = "-5s")",
             R"(37: tcp.keepalive: expected a duration from "0s" to "24h", got '-5s')"},
+        Bad{R"(keepalive = "60s")", R"(user_timeout = "10ms")",
+            R"(37: tcp.user_timeout: expected "0s" (off) or at least "1s")"},
         Bad{R"(keepalive = "60s")", R"(min_rto = "1ms")",
             R"(37: tcp.min_rto: expected a duration from "5ms" to "5s", got '1ms')"},
         Bad{R"(keepalive = "60s")", R"(congestion_control = "vegas")",

@@ -97,6 +97,14 @@ TEST(Config, SettingsOfThisNodeAlone) {
   EXPECT_EQ(config->log.file_path, "/nowhere/a.log");
 }
 
+TEST(Config, HowLongAClientMayLeaveDataUnacknowledged) {
+  EXPECT_EQ(read_text(kFullConfig)->node.user_timeout, Duration::zero());
+  const auto config =
+      read_text(replaced(kFullConfig, R"(keepalive = "60s")", R"(user_timeout = "100s")"));
+  ASSERT_TRUE(config) << config.error().text;
+  EXPECT_EQ(config->node.user_timeout, 100s);
+}
+
 TEST(Config, ARuleWithoutANameOrApplicationGetsThem) {
   std::string text = replaced(kFullConfig, "name = \"uploads\"\n", "");
   text = replaced(text, "application = \"upload\"\n", "");

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "stack/snapshot_rules.h"
 #include "tests/fuzz/mutate.h"
 #include "tests/support/snapshot_fields.h"
 
@@ -243,8 +244,9 @@ void mend_times(TcpSnapshot& s) {
   s.rto = std::clamp(s.rto, Duration(1ms), Duration(60s));
   s.ts_clock_part %= Duration(1ms);
   s.age = std::min(s.age, Duration(24h * 365));
-  for (Duration* time : {&s.time_in_state, &s.idle, &s.ts_recent_age})
+  for (Duration* time : {&s.time_in_state, &s.idle, &s.ts_recent_age, &s.unacknowledged_for})
     *time = std::min(*time, s.age);
+  if (!something_waits(s)) s.unacknowledged_for = Duration(0);
   s.timer_waited = std::min(s.timer_waited, Duration(24h));
   RecoveryState& r = s.recovery;
   CongestionState& c = s.congestion;

@@ -1,15 +1,17 @@
-// Fuzzer `segments`: a real handshake, and then whatever a client, a stranger, the application and
-// the clock can do: segments whose numbers are relative to the live ones, jumps of time, reads,
-// writes and closes, and moves to another stack by way of a blob. The peer of tests/support watches
-// what it hears; the application must read the stream that was sent, and nothing may trip an
-// assertion.
+// Fuzzer `segments`: a real handshake, and then whatever a client, a stranger, a router, the
+// application and the clock can do: segments whose numbers are relative to the live ones, jumps of
+// time, reads, writes and closes, and moves to another stack by way of a blob. The peer of
+// tests/support watches what it hears; the application must read the stream that was sent, and
+// nothing may trip an assertion.
 #include <algorithm>
+#include <optional>
 
 #include "stack/assertion_guard.h"
 #include "tests/fuzz/finding.h"
 #include "tests/fuzz/input.h"
 #include "tests/fuzz/listener.h"
 #include "tests/stack/test_bed.h"
+#include "tests/support/icmp.h"
 
 namespace migd::fuzz {
 namespace {
@@ -40,6 +42,7 @@ StackOptions stack_options(Input& in) {
   if ((bits & 2) != 0) options.send_buffer = 4u << 10;
   if ((bits & 4) != 0) options.keepalive_idle = 30s;
   if ((bits & 8) != 0) options.congestion_control = CongestionAlgorithm::kReno;
+  if ((bits & 16) != 0) options.user_timeout = 20s;
   return options;
 }
 
@@ -187,6 +190,7 @@ class Life {
       case 2:
         return give_data();
       case 3:
+        if (last_sent_ && in_.flag()) return give(test::too_big(*last_sent_, in_.u16()));
         return give(bed_.peer.ack({.seq = bed_.peer.acked}));
       case 4:
         return acknowledge_selectively();
@@ -213,11 +217,13 @@ class Life {
     for (; checked_ < received.size(); ++checked_) {
       MIGD_FUZZ_HOLDS(received[checked_] == checked_ % 251, "other bytes than were sent");
     }
+    if (!bed_.wire.empty()) last_sent_ = bed_.wire.back();
     bed_.wire.clear();
   }
 
   Input& in_;
   TestBed bed_;
+  std::optional<test::SeenSegment> last_sent_;
   std::size_t written_ = 0, checked_ = 0;
 };
 

@@ -432,6 +432,11 @@ class MigdBlobPath(Packet):
     fields_desc = [ShortField("mtu", 0), LongField("mtu_age", 0)]
 
 
+class MigdBlobProgress(Packet):
+    name = "migd blob: progress"
+    fields_desc = [LongField("unacknowledged_for", 0)]
+
+
 class MigdBlobRecovery(Packet):
     """Loss recovery, then congestion control. Times in nanoseconds."""
     name = "migd blob: recovery"
@@ -558,7 +563,7 @@ class MigdBlobSection(Packet):
 for _number, _layer in {1: MigdBlobIdentity, 2: MigdBlobTuple, 3: MigdBlobTcp, 6: MigdBlobRanges,
                         7: MigdBlobSackBlocks, 9: MigdBlobMoves, 10: MigdBlobForwarded,
                         11: MigdBlobSuspendedStates, 12: MigdBlobRecovery,
-                        13: MigdBlobSent, 14: MigdBlobPath}.items():
+                        13: MigdBlobSent, 14: MigdBlobPath, 15: MigdBlobProgress}.items():
     bind_layers(MigdBlobSection, _layer, type=_number)
 
 
@@ -569,7 +574,8 @@ class MigdBlob(Packet):
 
 
 def blob(identity, four_tuple, tcp, *, data=b"", unread=b"", ranges=(), sack=(), state=b"",
-         older=0, moves=(), forwarded=None, suspended=(), recovery=None, sent=(), path=None):
+         older=0, moves=(), forwarded=None, suspended=(), recovery=None, sent=(), path=None,
+         progress=None):
     """A blob with every section that it has, in the order in which they are written."""
     values = [MigdBlobSection() / identity, MigdBlobSection() / four_tuple,
               MigdBlobSection() / tcp, MigdBlobSection(type=4) / data,
@@ -582,5 +588,6 @@ def blob(identity, four_tuple, tcp, *, data=b"", unread=b"", ranges=(), sack=(),
               MigdBlobSection(flags=0) / (recovery or MigdBlobRecovery()),
               MigdBlobSection(flags=0) / MigdBlobSent(ranges=list(sent)),
               MigdBlobSection(flags=0) / (path or MigdBlobPath()),
+              MigdBlobSection(flags=0) / (progress or MigdBlobProgress()),
               MigdBlobSection(flags=0) / MigdBlobMoves(older=older, moves=list(moves))]
     return MigdBlob(sections=values)

@@ -160,6 +160,100 @@ TEST_P(PathMtuTest, InTheHandshakeNothingIsBelieved) {
 
 MIGD_MOVING_SUITE(PathMtuTest);
 
+// ---- routers that drop what is too big, and say nothing (RFC 4821) ----
+
+class BlackHoleTest : public PathMtuTest {
+ protected:
+  // The peer gets what is at most so long, and answers it.
+  void run_with_path_mtu(std::size_t mtu, Duration duration) {
+    for (const Instant end = bed().now + duration; bed().now < end;) {
+      bed().peer.received = through_.received;
+      bed().peer.receive_next = through_.receive_next;
+      bool heard = false;
+      for (const SeenSegment& s : bed().take()) {
+        if (s.packet.size() > mtu) continue;
+        longest_through_ = std::max(longest_through_, s.packet.size());
+        through_.take(s);
+        heard = true;
+      }
+      bed().peer.received = through_.received;
+      bed().peer.receive_next = through_.receive_next;
+      if (heard) bed().give(bed().peer.ack());
+      bed().run_for(10ms);
+    }
+  }
+  void begin() {
+    through_ = bed().peer;
+    bed().take();
+  }
+  std::uint64_t found() {
+    return bed().a.metrics.counter("migd_path_black_holes_total").value +
+           bed().b.metrics.counter("migd_path_black_holes_total").value;
+  }
+
+  Peer through_;
+  std::size_t longest_through_ = 0;
+};
+MIGD_MOVING_SUITE(BlackHoleTest);
+
+TEST_P(BlackHoleTest, IsFoundByTimeOuts) {
+  begin();
+  const Bytes data = ramp(100000);
+  bed().write(data);
+  run_with_path_mtu(1400, 20s);
+  EXPECT_EQ(through_.received, data);
+  EXPECT_EQ(longest_through_, 1280u);
+  EXPECT_EQ(found(), 1u);
+}
+
+// Of IPv4, some old links take less.
+TEST_P(BlackHoleTest, ASmallerOneIsFoundByMore) {
+  begin();
+  const Bytes data = ramp(20000);
+  bed().write(data);
+  run_with_path_mtu(600, 60s);
+  EXPECT_EQ(through_.received, v6() ? Bytes() : data);
+  EXPECT_EQ(found(), v6() ? 1u : 2u);
+  if (!v6()) {
+    EXPECT_GE(longest_through_, 550u);
+  }
+}
+
+TEST_P(BlackHoleTest, SmallSegmentsAreNotCut) {
+  bed().write(ramp(1000));
+  const SeenSegment first = bed().take_one();
+  bed().run_for(5s);
+  const auto again = bed().take();
+  ASSERT_GE(again.size(), 4u);
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_EQ(again[i].payload, first.payload);
+  EXPECT_EQ(found(), 0u);
+}
+
+TEST_P(BlackHoleTest, TwoTimeOutsAreCongestion) {
+  bed().write(ramp(1428));
+  const std::size_t size = bed().take_one().packet.size();
+  bed().run_for(1300ms);  // after 200, 600 and 1400 ms
+  EXPECT_EQ(longest(bed().take()), size);
+  EXPECT_EQ(found(), 0u);
+  bed().run_for(1s);
+  EXPECT_LE(longest(bed().take()), 1280u);
+  EXPECT_EQ(found(), 1u);
+}
+
+TEST_P(BlackHoleTest, ALargerOneIsTriedAfterAWhile) {
+  begin();
+  bed().write(ramp(5000));
+  run_with_path_mtu(1400, 5s);
+  ASSERT_EQ(through_.received.size(), 5000u);
+  bed().run_for(11min);
+  bed().write(ramp(5000, 5000));
+  EXPECT_EQ(longest({bed().wire.begin(), bed().wire.end()}), 1500u);
+  run_with_path_mtu(1500, 1s);
+  EXPECT_EQ(through_.received, ramp(10000));
+  EXPECT_EQ(found(), 1u);
+}
+
 // Another node does not know how what is in flight was cut.
 TEST(PathMtuUnmovedTest, OnlyWhatWasTooBigIsSentAgain) {
   TestBed bed;

@@ -53,6 +53,8 @@ std::vector<Break> breaks() {
       breaking("announced MSS", [](TcpSnapshot& s) { s.announced_mss = 87; }),
       breaking("path's MTU is one", [](TcpSnapshot& s) { s.path_mtu = 551; }),
       breaking("age of the path's MTU", [](TcpSnapshot& s) { s.path_mtu_age = -1ns; }),
+      breaking("waits for an acknowledgment has waited",
+               [](TcpSnapshot& s) { s.unacknowledged_for = -1ns; }),
       breaking("last acknowledgment sent",
                [](TcpSnapshot& s) {
                  s.ts_last_ack_sent = s.receive_next + 1;

@@ -328,6 +328,88 @@ TEST_P(TimersTest, FinStaysBehindASegmentThatIsSplit) {
   EXPECT_EQ(bed().state(), TcpState::kFinWait2);
 }
 
+// ---- the user time-out (RFC 9293 3.10.8) ----
+
+class UserTimeoutTest : public TimersTest {
+ protected:
+  void SetUp() override {
+    StackOptions options = default_options();
+    options.user_timeout = 100s;
+    rebuild(peer_options(), options);
+  }
+};
+MIGD_MOVING_SUITE(UserTimeoutTest);
+
+TEST_P(UserTimeoutTest, EndsWhatIsNotAcknowledged) {
+  bed().connect();
+  bed().write(ramp(100));
+  bed().run_for(99s);
+  EXPECT_FALSE(bed().app.closed);
+  bed().run_for(2s);
+  EXPECT_EQ(bed().app.closed, CloseReason::kTimedOut);
+  EXPECT_TRUE(bed().peer.reset_received) << "it may be there all the same";
+  EXPECT_EQ(bed().find(), nullptr);
+}
+
+// One that answers each probe, and never takes anything, would hold for ever what it has asked for.
+TEST_P(UserTimeoutTest, EndsWhoKeepsTheWindowClosed) {
+  warm_up(0);
+  bed().write(ramp(3000));
+  const SeqNum untaken = bed().peer.receive_next;
+  for (int i = 0; i < 33; ++i) {
+    bed().run_for(3s);
+    bed().give(bed().peer.ack({.ack = untaken}));
+  }
+  EXPECT_EQ(bed().state(), TcpState::kEstablished);
+  bed().run_for(3s);
+  EXPECT_EQ(bed().app.closed, CloseReason::kTimedOut);
+  EXPECT_TRUE(bed().peer.reset_received);
+}
+
+TEST_P(UserTimeoutTest, WhatIsTakenBeginsItAnew) {
+  warm_up(0);
+  bed().write(ramp(40000));
+  for (int i = 0; i < 10; ++i) {
+    bed().run_for(90s);
+    bed().peer.window = 3000;
+    bed().give(bed().peer.ack());
+    bed().peer.window = 0;
+    bed().give(bed().peer.ack());
+  }
+  EXPECT_EQ(bed().state(), TcpState::kEstablished);
+  EXPECT_GT(bed().peer.received.size(), 10000u);
+}
+
+TEST_P(UserTimeoutTest, SilenceAloneIsNone) {
+  bed().connect();
+  bed().write(ramp(100));
+  bed().give(bed().peer.ack());
+  bed().run_for(1h);
+  EXPECT_EQ(bed().state(), TcpState::kEstablished);
+  bed().write(ramp(100, 100));
+  bed().run_for(50s);
+  EXPECT_EQ(bed().state(), TcpState::kEstablished) << "it counts from what was written last";
+}
+
+// Nobody acknowledges to a node that is silent: that is not the client's doing.
+TEST(UserTimeoutFrozenTest, TimeInAFreezeDoesNotCount) {
+  StackOptions options = default_options();
+  options.user_timeout = 100s;
+  TestBed bed(Moves::kNever, {}, options);
+  bed.connect();
+  bed.write(ramp(100));
+  bed.run_for(60s);
+  FrozenConnection frozen = bed.stack().freeze(*bed.find(), bed.now);
+  bed.now += 10min;
+  EXPECT_GE(bed.stack().capture(frozen, bed.now).unacknowledged_for, 60s);
+  EXPECT_LT(bed.stack().capture(frozen, bed.now).unacknowledged_for, 61s);
+  bed.stack().thaw(std::move(frozen), bed.now);
+  bed.run_for(39s);
+  EXPECT_FALSE(bed.app.closed);
+  bed.run_for(2s);
+  EXPECT_EQ(bed.app.closed, CloseReason::kTimedOut);
+}
+
 TEST_P(TimersTest, KeepAlive) {
   StackOptions options = default_options();
   options.keepalive_idle = 10s;

@@ -53,6 +53,7 @@ inline ConnectionBlob sample_blob() {
   t.announced_mss = 1340;
   t.path_mtu = 1400;
   t.path_mtu_age = 30s;
+  t.unacknowledged_for = 9s;
   t.window_scaling = true;
   t.timestamps = true;
   t.sack = true;

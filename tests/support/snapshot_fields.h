@@ -34,8 +34,8 @@ namespace migd::test {
       round_samples
 #define MIGD_LATER_FIELDS                                                                          \
   persist_backoff, persist_probes, keepalive, keepalive_idle, keepalive_interval, keepalive_count, \
-      keepalive_probes_sent, idle, time_in_state, no_delay, read_closed, write_closed,             \
-      traffic_class, hop_limit, bytes_in, bytes_out, age, retransmitted_segments
+      keepalive_probes_sent, unacknowledged_for, idle, time_in_state, no_delay, read_closed,       \
+      write_closed, traffic_class, hop_limit, bytes_in, bytes_out, age, retransmitted_segments
 
 // References to all of them; Snapshot is TcpSnapshot, const or not.
 template <typename Snapshot>
