@@ -1,10 +1,8 @@
 """Two nodes and their clients in one network namespace, which is the caller's own: each node has a
-TUN device, and so has the test, which is every client at once. Nothing here outlives it."""
-import fcntl
+device, and so has the test, which is every client at once. Nothing here outlives it."""
 import os
 import re
 import socket
-import struct
 import subprocess
 import sys
 import time
@@ -12,7 +10,9 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 
-from lablib import kernel  # noqa: E402
+import client_link  # noqa: E402
+from client_link import CLIENT  # noqa: E402
+from lablib import kernel, network  # noqa: E402
 from wire import ramp  # noqa: E402
 
 NODES = {"a": 1, "b": 2}  # a is the forwarder of all connections, and their first owner
@@ -22,12 +22,8 @@ SERVICES = {"echo": 7, "discard": 9, "source": 19, "files": 80}
 FILES = {"small": 100, "large": 200_000}
 WINDOW, SEND_BUFFER = 128 << 10, 16 << 10
 MIN_RTO_S = 1  # long beside what a busy machine takes
-MTU = 1500
 READY_TIMEOUT_S = 20
 
-_LINK_UP = f"link set dev {{}} mtu {MTU} txqueuelen 10000 multicast off addrgenmode none up"
-_TUNSETIFF = 0x400454CA
-_IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
 _SETTINGS = {"net.ipv4.ip_forward": 1, "net.ipv4.conf.all.rp_filter": 0,
              "net.ipv4.conf.default.rp_filter": 0, "net.ipv6.conf.all.forwarding": 1}
 
@@ -43,28 +39,27 @@ def _command(*arguments, text=None):
     return done.stdout
 
 
-def _open_client_device():
-    descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-    fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", b"client", _IFF_TUN | _IFF_NO_PI))
-    return descriptor
+def chosen_link():
+    """MIGD_TCP_LINK says it; else it is TUN, where this process may make such a device."""
+    return os.environ.get("MIGD_TCP_LINK") or ("packet" if network.why_no_tun() else "tun")
 
 
-def _build_network():
+def _build_network(link, client):
     lines = ["link set lo up"]
     for node, number in NODES.items():
-        lines += [f"tuntap add dev {node} mode tun vnet_hdr", _LINK_UP.format(node)]
+        lines += client_link.commands(link, node)
         lines += [f"route add {tunnel} dev {node}" for tunnel in _tunnel(number)]
-    lines += [_LINK_UP.format("client")]
+    lines += client.commands
     lines += [f"route add {VIP[family]} dev a" for family in VIP]
-    lines += [f"route add {CLIENTS[family]} dev client" for family in CLIENTS]
+    lines += [f"route add {CLIENTS[family]} dev {CLIENT}" for family in CLIENTS]
     _command("ip", "-batch", "-", text="\n".join(lines) + "\n")
 
 
-def _config(node, keys):
+def _config(link, node, keys):
     number = NODES[node]
     parts = [f'config_version = 1\n[node]\nname = "{node}"\nid = {number}\n'
              'roles = ["forwarder", "classifier", "host"]\n'
-             f'[link]\nkind = "tun"\nname = "{node}"\nmtu = {MTU}\n'
+             f'{client_link.config(link, node)}'
              f'[admin]\nsocket = "{node}.sock"\n'
              f'[tcp]\nmin_rto = "{MIN_RTO_S}s"\nwindow = "{WINDOW >> 10}KiB"\n'
              f'send_buffer = "{SEND_BUFFER >> 10}KiB"\n'
@@ -85,11 +80,13 @@ def _config(node, keys):
 class Bed:
     def __init__(self, folder, binary):
         self.folder = folder
-        self.client = _open_client_device()
+        self.link = chosen_link()
+        self.client = client_link.CLIENTS[self.link]()
         for key, value in _SETTINGS.items():
             with open(f"/proc/sys/{key.replace('.', '/')}", "w", encoding="ascii") as file:
                 file.write(str(value))
-        _build_network()
+        _build_network(self.link, self.client)
+        self.client.set_up()
         os.mkdir(os.path.join(folder, "www"))
         for name, size in FILES.items():
             self._make_file(name, size)
@@ -98,7 +95,7 @@ class Bed:
         self._processes = {}
         for node in NODES:
             with open(self._path(f"{node}.toml"), "w", encoding="utf-8") as file:
-                file.write(_config(node, keys))
+                file.write(_config(self.link, node, keys))
             with open(self._path(f"{node}.log"), "w", encoding="utf-8") as log:
                 self._processes[node] = subprocess.Popen(
                     [binary, "run", "-c", self._path(f"{node}.toml")], stdout=log, stderr=log,

@@ -17,33 +17,31 @@ GIVE_UP_S = 900
 sys.path.insert(0, HERE)
 
 
-def why_not():
-    """None when the suite can run here."""
-    try:
-        os.close(os.open("/dev/net/tun", os.O_RDWR))
-    except OSError as error:
-        return f"needs TUN: /dev/net/tun cannot be opened ({error.strerror})"
-    return None
-
-
 def _unshare():
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     return ["unshare", *user, "--net", "--mount", "--pid", "--fork", "--kill-child",
             "--mount-proc"]
 
 
-@pytest.fixture(scope="session")
-def results(request):
-    """name -> what the runner says of it"""
-    if reason := why_not():
-        pytest.skip(reason)
-    names = [item.callspec.params["name"] for item in request.session.items
-             if "results" in getattr(item, "fixturenames", ())]
-    shutil.rmtree(PCAPS, ignore_errors=True)
-    os.makedirs(PCAPS)
+def run_cases(names, link=None):
+    """name -> what the runner says of it. `link`: another than the one that it would choose."""
+    environment = dict(os.environ, **({"MIGD_TCP_LINK": link} if link else {}))
     done = subprocess.run([*_unshare(), sys.executable, "-B", os.path.join(HERE, "runner.py"), MIGD,
                            PCAPS], input="\n".join(names), capture_output=True, text=True,
-                          timeout=GIVE_UP_S, check=False)
+                          timeout=GIVE_UP_S, env=environment, check=False)
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr
     return {one["name"]: one for one in found}
+
+
+@pytest.fixture(scope="session")
+def pcaps():
+    shutil.rmtree(PCAPS, ignore_errors=True)
+    os.makedirs(PCAPS)
+
+
+@pytest.fixture(scope="session")
+def results(request, pcaps):
+    names = [item.callspec.params["name"] for item in request.session.items
+             if "results" in getattr(item, "fixturenames", ())]
+    return run_cases(names)

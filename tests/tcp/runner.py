@@ -51,12 +51,12 @@ class Runner:
     # ---- packets ----
 
     def transmit(self, raw):
-        os.write(self.bed.client, raw)
+        self.bed.client.transmit(raw)
 
     def on_readable(self):
         for _ in range(64):
             try:
-                raw = os.read(self.bed.client, 65536)
+                raw = self.bed.client.receive()
             except BlockingIOError:
                 return
             v4 = raw[0] >> 4 == 4
