@@ -53,7 +53,10 @@ void Classifier::on_syn_answered(Connection& connection) {
 void Classifier::on_established(Connection& connection) {
   if (Pending* known = find(connection.id())) {
     if (std::exchange(known->half_open, false)) --half_open_;
-    if (const auto self = std::exchange(known->kept_for, std::nullopt)) post(*known, *self);
+    if (const auto self = std::exchange(known->kept_for, std::nullopt)) {
+      post(*known, *self);
+      schedule_later(*known);
+    }
     return;
   }
   Pending& pending = begin(connection);
@@ -233,6 +236,7 @@ Instant Classifier::next_deadline() const {
 
 void Classifier::schedule(Pending& pending, Instant now) {
   pending.unscheduled = false;
+  if (pending.kept_for) return;  // the handshake takes as long as the stack lets it
   if (!pending.decision) {
     wheel_.arm(pending, now + service_.classify_timeout);
     return;

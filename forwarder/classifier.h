@@ -15,7 +15,8 @@
 //
 //   on = "syn"   decides by the default rule as soon as the SYN is answered. To another node the
 //                connection goes in SYN_RCVD, unless many are half-open (kHalfOpenMax: a flood of
-//                SYNs must not become one of migrations); here it waits for the handshake.
+//                SYNs must not become one of migrations); here it waits for the handshake, as
+//                long as that may take.
 //   on = "call"  decides nothing: within placement_timeout somebody binds or moves it.
 //
 //   It stays the connection's handler until another one is bound, or the connection is gone; after

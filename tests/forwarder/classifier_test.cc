@@ -130,6 +130,21 @@ TEST_F(ClassifierTest, AtTheSynForThisNodeAfterTheHandshake) {
   expect_decided("default", kSelf, "echo");
 }
 
+// A client may answer the last repetition of the SYN/ACK; and placing begins only then.
+TEST_F(ClassifierTest, ASlowHandshakeIsTheStacksBusiness) {
+  ServiceOptions service = web();
+  service.on = ServiceOptions::On::kSyn;
+  start(service).on_syn_answered(*connection);
+  settle();
+  pass(6 * service.placement_timeout);
+  EXPECT_FALSE(connection->aborted());
+  classifier->on_established(*connection);
+  settle();
+  expect_decided("default", kSelf, "echo");
+  pass(service.placement_timeout - 1ms);
+  EXPECT_FALSE(connection->aborted());
+}
+
 TEST_F(ClassifierTest, AFloodOfSynsIsNoneOfMigrations) {
   ServiceOptions service = web();
   service.on = ServiceOptions::On::kSyn;
