@@ -23,7 +23,8 @@ Acceptability acceptability(const tcp_pcb& pcb, const TcpView& tcp, bool old_tim
 
 // How many such ACKs a connection sends (RFC 5961 7): two peers that each take the other's for
 // unacceptable, or a stranger, are not answered for ever. Each connection counts its own: what all
-// share tells strangers of each other (CVE-2016-5696). It begins anew with a move.
+// share tells strangers of each other (CVE-2016-5696). It begins anew with a move: a stranger
+// cannot bring one about, and each challenge is one ACK, to the client, for one packet of his.
 class ChallengeBudget {
  public:
   static constexpr std::uint8_t kMost = 10;
