@@ -18,7 +18,9 @@ from wire import ramp  # noqa: E402
 NODES = {"a": 1, "b": 2}  # a is the forwarder of all connections, and their first owner
 VIP = {4: "10.77.100.1", 6: "fd77:0:0:100::1"}
 CLIENTS = {4: "10.77.128.0/18", 6: "fd77:0:0:1::/64"}
-SERVICES = {"echo": 7, "discard": 9, "source": 19, "files": 80}
+SERVICES = {"echo": 7, "discard": 9, "source": 19, "files": 80, "flooded": 1007}
+APPLICATIONS = {"flooded": "echo"}  # of services that have another name
+SYN_BACKLOG = 512  # more than there are cases at a time
 FILES = {"small": 100, "large": 200_000}
 WINDOW, SEND_BUFFER = 128 << 10, 16 << 10
 MIN_RTO_S = 1  # long beside what a busy machine takes
@@ -62,7 +64,7 @@ def _config(link, node, keys):
              f'{client_link.config(link, node)}'
              f'[admin]\nsocket = "{node}.sock"\n'
              f'[tcp]\nmin_rto = "{MIN_RTO_S}s"\nwindow = "{WINDOW >> 10}KiB"\n'
-             f'send_buffer = "{SEND_BUFFER >> 10}KiB"\n'
+             f'send_buffer = "{SEND_BUFFER >> 10}KiB"\nsyn_backlog = {SYN_BACKLOG}\n'
              f'[tunnel]\naddress = {list(_tunnel(number))}\n[channel]\nkey_file = "{node}.key"\n']
     parts += [f'[[peer]]\nname = "{peer}"\nid = {NODES[peer]}\n'
               'roles = ["forwarder", "classifier", "host"]\n'
@@ -70,10 +72,12 @@ def _config(link, node, keys):
               for peer in NODES if peer != node]
     for name, port in SERVICES.items():
         parts += [f'[[service]]\nname = "{name}"\nvip = ["{VIP[4]}:{port}", "[{VIP[6]}]:{port}"]\n'
-                  f'classify = {{ on = "syn" }}\napplication = "{name}"\n'
-                  f'default = "node:{node}"\n'  # what comes here unbound stays here
-                  f'[[application]]\nname = "{name}"\nkind = "{name}"\n'
-                  + ('root = "www"\n' if name == "files" else "")]
+                  'classify = { on = "syn" }\n'
+                  f'application = "{APPLICATIONS.get(name, name)}"\n'
+                  f'default = "node:{node}"\n']  # what comes here unbound stays here
+        if name not in APPLICATIONS:
+            parts += [f'[[application]]\nname = "{name}"\nkind = "{name}"\n'
+                      + ('root = "www"\n' if name == "files" else "")]
     return "\n".join(parts).replace("'", '"')
 
 

@@ -48,6 +48,7 @@ class Conn:
         self.stream = None  # what the server's byte number n must be: a function (first, size)
         self.endless = False  # the server always has more to send
         self.ended = False  # the server's FIN has come
+        self.mtu = MTU  # of the path, as the server knows it
         self.before_step = None
         self.trace = []  # (time, packet), for a pcap
         self.moving = self.alive = False
@@ -79,7 +80,7 @@ class Conn:
     @property
     def mss(self):
         """Of a full segment that the server sends."""
-        room = MTU - (40 if len(self.local[0]) == 4 else 60)
+        room = self.mtu - (40 if len(self.local[0]) == 4 else 60)
         default = 536 if len(self.local[0]) == 4 else 1220
         return min(self.options.mss or default, room) - (12 if self.timestamps_on else 0)
 
@@ -323,6 +324,12 @@ class Conn:
     def flight(self):
         """The segments that the server has not acknowledged, as a range of numbers."""
         return range(0, after(self.snd_nxt, self.acked), self.peer.mss)
+
+    async def tell(self, icmp):
+        """What a router has to say."""
+        await self.step()
+        self.trace.append((time.time(), icmp))
+        self.net.transmit(icmp)
 
     async def pause(self, seconds):
         await self.step()

@@ -29,6 +29,7 @@ import behaviour  # noqa: F401  (its cases register themselves)
 AT_A_TIME = 160
 GIVE_UP_S = 60
 ATTEMPTS = 3
+HALF_OPEN_S = 50, 70  # a SYN/ACK is repeated for 63 s: so long it certainly is, and is not
 OTHER = {"a": "b", "b": "a"}
 
 
@@ -39,6 +40,8 @@ class Runner:
         self._conns = {}  # (address, port) of the client -> Conn
         self._ids = {}  # the same -> connection id, once it is known
         self._id_waiters = {}
+        self._flooding = {family: asyncio.Lock() for family in beds.CLIENTS}
+        self._flooded_at = {family: -1e9 for family in beds.CLIENTS}
         self._addresses = {family: self._all_clients(family) for family in beds.CLIENTS}
 
     @staticmethod
@@ -67,6 +70,22 @@ class Runner:
             if conn is not None:
                 conn.deliver(raw, time.monotonic())
 
+    async def flood(self, family, remote):
+        """As many SYNs from others as an address keeps, and none of them goes on: from here on it
+        answers SYNs with cookies, until it gives those up."""
+        async with self._flooding[family]:
+            age = time.monotonic() - self._flooded_at[family]
+            if age < HALF_OPEN_S[0]:
+                return
+            await asyncio.sleep(max(0, HALF_OPEN_S[1] - age))
+            for number in range(beds.SYN_BACKLOG):
+                self.transmit(wire.segment(next(self._addresses[family]), remote, flags=wire.SYN,
+                                           seq=random.getrandbits(32), ack=0, window=1000,
+                                           options=wire.mss(1460)))
+                if number % 32 == 0:
+                    await asyncio.sleep(0)
+            self._flooded_at[family] = time.monotonic()
+
     # ---- connections and their moves ----
 
     def make_conn(self, run, options=None):
@@ -74,7 +93,8 @@ class Runner:
         remote = (wire.address(beds.VIP[run.family]), beds.SERVICES[run.case.app])
         conn = Conn(self, local, remote, options or run.case.options)
         conn.make_another = lambda options=None: self.make_conn(run, options)
-        if run.case.app in ("echo", "source"):  # cases send a ramp, and nothing else
+        if beds.APPLICATIONS.get(run.case.app, run.case.app) in ("echo", "source"):
+            # cases send a ramp, and nothing else
             conn.stream = lambda first, size: wire.ramp(size, first)
             conn.endless = run.case.app == "source"
         conn.bed, conn.run, conn.steps, conn.owner, conn.moves = self.bed, run, 0, "a", []

@@ -1,4 +1,5 @@
-"""TCP as a client sees it: two daemons, and a client that says whatever it likes. Each case runs unmoved, with a move before each of its steps, and with one before every step."""
+"""TCP as a client sees it: two daemons, and a client that says whatever it likes. Each case runs
+unmoved, with a move before each of its steps, and with one before every step."""
 import behaviour  # noqa: F401  (its cases register themselves)
 import cases
 import pytest

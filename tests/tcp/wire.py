@@ -125,6 +125,7 @@ class Packet:
     hop_limit: int
     at: float = 0.0
     spare: bool = False  # an ACK that a move has brought: it may be there
+    raw: bytes = b""
 
     @property
     def letters(self):
@@ -179,6 +180,27 @@ def segment(source, destination, *, seq, ack, flags, window, options=b"", data=b
     return ip_packet(source[0], destination[0], TCP, head + struct.pack("!H", total) + tail)
 
 
+_ROUTER = {4: "10.77.3.3", 16: "fd77:3::3"}
+_QUOTED_MAX = {4: 28, 16: 1232}  # RFC 792; RFC 4443 2.4: what fits 1280
+
+
+def icmp_error(about, kind, code, rest=0):
+    """A router's, about a packet that the server has sent: type, code, and the 32 bits behind the
+    checksum."""
+    v4 = about[0] >> 4 == 4
+    src = about[12:16] if v4 else about[8:24]
+    router, protocol = address(_ROUTER[len(src)]), ICMP if v4 else ICMPV6
+    head, body = struct.pack("!BB", kind, code), struct.pack("!I", rest)
+    body += about[:_QUOTED_MAX[len(src)]]
+    pseudo = b"" if v4 else _pseudo(router, src, protocol, 4 + len(body))
+    total = checksum(pseudo, head, b"\0\0", body)
+    return ip_packet(router, src, protocol, head + struct.pack("!H", total) + body)
+
+
+def too_big(about, mtu):
+    return icmp_error(about, 3, 4, mtu) if about[0] >> 4 == 4 else icmp_error(about, 2, 0, mtu)
+
+
 def parse(raw):
     """A Packet, or None for what is not TCP. Raises ValueError for what is malformed."""
     if raw[0] >> 4 == 4:
@@ -202,4 +224,4 @@ def parse(raw):
     size = (words >> 4) * 4
     return Packet(src, dst, src_port, dst_port, seq, ack, flags & 63, window,
                   struct.unpack_from("!H", tcp, 18)[0], Options.parse(tcp[20:size]), tcp[size:],
-                  identification, hop_limit)
+                  identification, hop_limit, raw=raw)
