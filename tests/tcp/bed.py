@@ -24,6 +24,7 @@ SYN_BACKLOG = 512  # more than there are cases at a time
 FILES = {"small": 100, "large": 200_000}
 WINDOW, SEND_BUFFER = 128 << 10, 16 << 10
 MIN_RTO_S = 1  # long beside what a busy machine takes
+USER_TIMEOUT_S = 16  # and longer than any other case waits for an acknowledgment
 READY_TIMEOUT_S = 20
 
 _SETTINGS = {"net.ipv4.ip_forward": 1, "net.ipv4.conf.all.rp_filter": 0,
@@ -65,6 +66,7 @@ def _config(link, node, keys):
              f'[admin]\nsocket = "{node}.sock"\n'
              f'[tcp]\nmin_rto = "{MIN_RTO_S}s"\nwindow = "{WINDOW >> 10}KiB"\n'
              f'send_buffer = "{SEND_BUFFER >> 10}KiB"\nsyn_backlog = {SYN_BACKLOG}\n'
+             f'user_timeout = "{USER_TIMEOUT_S}s"\n'
              f'[tunnel]\naddress = {list(_tunnel(number))}\n[channel]\nkey_file = "{node}.key"\n']
     parts += [f'[[peer]]\nname = "{peer}"\nid = {NODES[peer]}\n'
               'roles = ["forwarder", "classifier", "host"]\n'

@@ -216,6 +216,10 @@ class Conn:
         """The next segment, whatever it is; None when there is none. No step."""
         return await self._next(within)
 
+    async def hear_any(self, within):
+        """As hear(), and also what comes by itself."""
+        return await self._next(within, lambda p: True)
+
     async def expect_no_reset(self, during=QUIET_S):
         """Nothing that ends the connection; an ACK or a repeated SYN/ACK may come."""
         await self.step()

@@ -1,5 +1,5 @@
 """What the server sends, and when: windows, probes, retransmission."""
-from bed import MIN_RTO_S
+from bed import MIN_RTO_S, USER_TIMEOUT_S
 from cases import case
 from conn import LONG_S, PLAIN, Mismatch, Options
 from states import STATES, reach
@@ -86,6 +86,28 @@ async def zero_window_probe_unanswered(c):
     await c.expect(data=10, seq=c.rcv_nxt - 1)  # segments are not cut where the ACK is
     await c.send("A")
     await c.echo(10)
+
+
+@case(steps=6)
+async def user_timeout(c):
+    """ZeroWindowProbeUserTimeout, TCPUserTimeout, RFC 9293 3.10.8: who answers each probe and never
+    takes anything is reset in the end."""
+    c.window = 0
+    await c.connect()
+    await c.send("PA", ramp(10))
+    begin = (await c.expect()).at
+    await c.step()
+    moves_again_at = begin + USER_TIMEOUT_S / 3
+    while (packet := await c.hear_any(LONG_S)) is not None and "R" not in packet.letters:
+        if packet.data:
+            c.put("A")
+        if moves_again_at and packet.at > moves_again_at:
+            moves_again_at = None
+            await c.step()
+    c.over()
+    if packet is None:
+        raise Mismatch("it was not reset")
+    assert packet.at - begin > 0.9 * USER_TIMEOUT_S, f"{packet.at - begin:.1f} s"
 
 
 @case(steps=9, app="source", options=PLAIN)

@@ -1,6 +1,6 @@
 """A few cases over the packet link, which every user may have, whatever the suite has chosen."""
 import pytest
-from conftest import run_cases
+from launch import run_cases
 
 FEW = ("handshake-v4-every", "handshake-v6-3", "half_closed-v4-every", "half_closed-v6-never",
        "overlaps-v4-2", "slow_start-v6-every", "wrong_checksums_are_dropped-v4-never")
