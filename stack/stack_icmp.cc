@@ -6,6 +6,15 @@
 #include "stack/stack_impl.h"
 
 namespace migd {
+namespace {
+
+// Not while a FIN waits for memory (PcbTimers): the snapshot has it already, and it would be queued
+// twice.
+bool can_be_cut_anew(const tcp_pcb& pcb) {
+  return pcb.state >= ESTABLISHED && (pcb.flags & TF_CLOSEPEND) == 0;
+}
+
+}  // namespace
 
 // All but "too big" are about what may pass, and change nothing (RFC 9293 MUST-54, MUST-55; RFC
 // 5927 6 has the hard ones as well).
@@ -28,7 +37,7 @@ Stack::InputVerdict StackImpl::input_icmp(const Frame& frame, const IpHeader& ip
     return ignore(DropReason::kIcmpNotInFlight);
   }
   const auto mtu = path_mtu_of(*icmp, ip.family(), *quoted);
-  if (!mtu || pcb.state < ESTABLISHED || mss_of_mtu(*mtu, ip.family()) >= pcb.mss) {
+  if (!mtu || !can_be_cut_anew(pcb) || mss_of_mtu(*mtu, ip.family()) >= pcb.mss) {
     return ignore(DropReason::kIcmpIgnored);
   }
   lower_path_mtu(*connection, *mtu);
@@ -46,7 +55,8 @@ void StackImpl::try_smaller_segments(TcpConnection& connection) {
   const std::size_t size =
       ip_header_size(family) + TCP_HLEN + LWIP_TCP_OPT_LENGTH(first.flags) + first.len;
   const bool again = connection.timers_.retransmissions() > PcbTimers::kBlackHoleTimeOuts;
-  if (const auto mtu = path_mtu_to_try(family, size, again)) {
+  const auto mtu = path_mtu_to_try(family, size, again);
+  if (mtu && can_be_cut_anew(pcb)) {
     black_holes_.add();
     lower_path_mtu(connection, *mtu);
   } else {

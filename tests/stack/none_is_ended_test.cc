@@ -5,28 +5,10 @@
 #include <algorithm>
 #include <set>
 
-#include "stack/lwip_headers.h"
 #include "stack/stack.h"
+#include "tests/stack/lwip_memory.h"
 #include "tests/stack/test_bed.h"
 #include "tests/support/packets.h"
-
-namespace {
-bool no_memory_for_pcbs = false;
-int refused_pcbs = 0;
-}  // namespace
-
-// The linker gives us all calls of memp_malloc (tests/CMakeLists.txt).
-extern "C" {
-void* __real_memp_malloc(memp_t type);   // NOLINT(bugprone-reserved-identifier)
-void* __wrap_memp_malloc(memp_t type);   // NOLINT(bugprone-reserved-identifier)
-void* __wrap_memp_malloc(memp_t type) {  // NOLINT(bugprone-reserved-identifier)
-  if (no_memory_for_pcbs && type == MEMP_TCP_PCB) {
-    ++refused_pcbs;
-    return nullptr;
-  }
-  return __real_memp_malloc(type);
-}
-}
 
 namespace migd::test {
 namespace {
@@ -34,8 +16,6 @@ namespace {
 // A node that has connections in every state, several of each.
 class NoneIsEndedTest : public ::testing::Test {
  protected:
-  void TearDown() override { no_memory_for_pcbs = false; }
-
   void fill(const StackOptions& options) {
     node_.emplace(9, options, now_);
     ASSERT_TRUE(node_->stack->listen(PeerOptions().remote, "web", &*node_));
@@ -120,13 +100,13 @@ class NoneIsEndedTest : public ::testing::Test {
 
 TEST_F(NoneIsEndedTest, WhenThereIsNoMemoryForAPcb) {
   fill(default_options());
-  no_memory_for_pcbs = true;
-  refused_pcbs = 0;
   Peer& stranger = client();
-  give(stranger, stranger.syn());
-  EXPECT_GE(refused_pcbs, 2) << "lwIP has tried again, after it had looked for one to end";
+  {
+    const RefusedMemory refused(MEMP_TCP_PCB);
+    give(stranger, stranger.syn());
+    EXPECT_GE(refused.count(), 2) << "lwIP has tried again, after it had looked for one to end";
+  }
   expect_none_ended();
-  no_memory_for_pcbs = false;
   give(stranger, stranger.syn());
   EXPECT_TRUE(stranger.established);
 }
@@ -137,11 +117,10 @@ TEST_F(NoneIsEndedTest, WhenThereIsNoMemoryForOneThatMovesIn) {
   FrozenConnection frozen = elsewhere.stack().freeze(*elsewhere.find(), elsewhere.now);
   const TcpSnapshot snapshot = elsewhere.stack().capture(frozen, elsewhere.now);
   fill(default_options());
-  no_memory_for_pcbs = true;
-  refused_pcbs = 0;
+  const RefusedMemory refused(MEMP_TCP_PCB);
   const Tenure tenure{frozen.connection().id(), Epoch{2}};
   EXPECT_FALSE(node_->stack->attach(snapshot, tenure, "web", {}, now_));
-  EXPECT_GE(refused_pcbs, 2);
+  EXPECT_GE(refused.count(), 2);
   expect_none_ended();
   elsewhere.stack().thaw(std::move(frozen), elsewhere.now);
 }

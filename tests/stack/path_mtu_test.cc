@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "tests/stack/lwip_memory.h"
 #include "tests/stack/test_bed.h"
 #include "tests/support/icmp.h"
 
@@ -84,6 +85,32 @@ TEST_P(PathMtuTest, TheFinIsCutAsWell) {
   EXPECT_EQ(bed().peer.received, data);
   EXPECT_TRUE(bed().peer.fin_received);
   bed().give(bed().peer.ack());
+  EXPECT_EQ(bed().state(), TcpState::kFinWait2);
+}
+
+// Memory had run out when it was to be queued: it is queued once, though all is cut anew meanwhile.
+TEST_P(PathMtuTest, AFinThatWaitsForMemoryIsQueuedOnce) {
+  if (moving()) return;  // a move queues it
+  const Bytes data = ramp(5000);
+  bed().write(data);
+  const auto before = bed().take();
+  {
+    const RefusedMemory refused(MEMP_TCP_SEG);
+    bed().shutdown_write();
+    ASSERT_GE(refused.count(), 1);
+  }
+  bed().peer.received.clear();
+  bed().peer.receive_next = bed().peer.first_byte;
+  bed().give(too_big(before[0], 1300));
+  bed().run_for(5s);
+  bed().give(too_big(before[0], 1300));
+  for (int i = 0; i < 20; ++i) {
+    bed().give(bed().peer.ack());
+    bed().run_for(100ms);
+  }
+  EXPECT_EQ(bed().peer.received, data);
+  EXPECT_TRUE(bed().peer.fin_received);
+  EXPECT_EQ(bed().peer.receive_next, bed().peer.first_byte + 5001u) << "one FIN";
   EXPECT_EQ(bed().state(), TcpState::kFinWait2);
 }
 
