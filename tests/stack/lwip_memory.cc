@@ -1,5 +1,7 @@
 #include "tests/stack/lwip_memory.h"
 
+#include <optional>
+
 namespace migd::test {
 namespace {
 std::optional<memp_t> refused;

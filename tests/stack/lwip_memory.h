@@ -1,8 +1,6 @@
 // Refuses lwIP memory, to see what it does without.
 #pragma once
 
-#include <optional>
-
 #include "stack/lwip_headers.h"
 
 namespace migd::test {
