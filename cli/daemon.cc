@@ -21,6 +21,7 @@
 #include "base/uv/uv_stream.h"
 #include "cli/admin/admin_server.h"
 #include "cli/keys.h"
+#include "cli/loop_probe.h"
 #include "cli/node.h"
 #include "cli/open_link.h"
 #include "cli/version.h"
@@ -122,6 +123,7 @@ class Daemon {
                   [] { return static_cast<std::int64_t>(std::time(nullptr)); }, processor_time});
     if (!node) return tl::unexpected(node.error());
     node_ = std::move(*node);
+    probe_ = std::make_unique<LoopProbe>(loop_, node_->metrics());
     AdminServerOptions admin{options.self.name, {}, options.migration_timeout};
     admin.names[options.self.id] = options.self.name;
     for (const PeerOptions& peer : options.peers)
@@ -159,6 +161,7 @@ class Daemon {
   UvStreamNetwork streams_{loop_};
   OpenedLink link_;
   std::unique_ptr<Node> node_;
+  std::unique_ptr<LoopProbe> probe_;
   std::unique_ptr<AdminServer> server_;
   std::unique_ptr<StreamListener> listener_;
   std::unique_ptr<Timer> tidy_timer_ = loop_.make_timer([this] { tidy(); });

@@ -14,7 +14,6 @@
 #include <fmt/format.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
-#include <net/if.h>
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -26,12 +25,12 @@
 #include <vector>
 
 #include "base/packet.h"
+#include "bench/support/packet_socket.h"
 #include "bench/support/system.h"
 
 namespace migd::bench {
 namespace {
 
-constexpr int kBufferBytes = 32 << 20;
 constexpr std::size_t kFrameMax = 65536 + 14;
 
 struct Faults {
@@ -57,23 +56,6 @@ bool carries_data(ByteView frame) {
   const ByteView packet = frame.subspan(ETH_HLEN, ip->total_size);
   const auto tcp = TcpView::parse(packet.subspan(ip->header_size));
   return tcp && !tcp->payload().empty();
-}
-
-int open_interface(const char* name) {
-  const int fd =
-      check(socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket(AF_PACKET)");
-  if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &kBufferBytes, sizeof kBufferBytes) != 0)
-    check(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kBufferBytes, sizeof kBufferBytes), "SO_RCVBUF");
-  const int on = 1;
-  check(setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on),
-        "PACKET_IGNORE_OUTGOING");
-  sockaddr_ll address{};
-  address.sll_family = AF_PACKET;
-  address.sll_protocol = htons(ETH_P_ALL);
-  address.sll_ifindex = static_cast<int>(if_nametoindex(name));
-  if (address.sll_ifindex == 0) die(std::string("no interface ") + name);
-  check(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), "bind");
-  return fd;
 }
 
 struct Waiting {
@@ -141,7 +123,7 @@ class Direction {
 
 int main(char** arguments) {
   const auto number = [&](int i) { return static_cast<unsigned>(std::atoi(arguments[i])); };
-  const int left = open_interface(arguments[1]), right = open_interface(arguments[2]);
+  const int left = open_packet_socket(arguments[1]), right = open_packet_socket(arguments[2]);
   const auto delay = std::chrono::microseconds(number(3));
   const auto late_by = std::chrono::microseconds(number(8));
   Direction in(left, right, {number(4), number(6)}, 0, number(9));

@@ -14,6 +14,7 @@ ECHO_PORT = 7
 OPPONENT_VIP = "10.77.101.1"  # on the loopback of both hosts; the router's route says which
 _CONTROL_PORT = 9000
 _PATIENCE_S = 20
+_LOOK_EVERY_S = 0.1  # at a drain, whose own clock counts
 _numbers = itertools.count(1)
 
 
@@ -124,6 +125,41 @@ class Bed:
     def resident_kib(self, node):
         with open(f"/proc/{self.node(node)['pid']}/status", encoding="ascii") as file:
             return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
+
+    def processor_seconds(self, node):
+        """Used by its daemon so far."""
+        with open(f"/proc/{self.node(node)['pid']}/stat", encoding="ascii") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    # ---- drains ----
+
+    def drain(self, source, target, expected):
+        """The seconds that it took, of the source's clock."""
+        def ask(method, body=None):
+            return self.cluster.ask(method, "/v1/drain", body, node=source)[1]
+
+        report = ask("POST", {"to": [target], "timeout": "120s"})
+        while report.get("drain") == "running":
+            time.sleep(_LOOK_EVERY_S)
+            report = ask("GET")
+        ask("POST", {"stop": True})
+        self.wait_until(lambda: not any(peer["draining"] for host in self.cluster.hosts
+                                        for peer in self.status(host)["peers"]),
+                        "nobody has heard that the drain is over")
+        if report.get("drain") != "done" or report["moved"] != expected:
+            raise Failure(f"not all of {expected} connections have moved: {report}")
+        return report["took_us"] / 1e6
+
+    def gather(self, connections):
+        """All of them at the first host."""
+        def at(*hosts):
+            return sum(self.status(host)["connections"] for host in hosts)
+
+        self.wait_until(lambda: at(*self.cluster.hosts) == connections,
+                        "connections are not placed")
+        self.drain(self.second, self.first, at(self.second))
+        self.wait_until(lambda: at(self.first) == connections, "connections are not gathered")
 
     # ---- the ping-pong client ----
 

@@ -8,7 +8,7 @@ import sys
 
 from demolib.cluster import ROOT, Failure
 
-from . import engine, loss, migration, rows
+from . import engine, loss, migration, rows, scale
 
 DESCRIPTION = """\
 Measures migd on this machine, each row side by side with what it is compared with, in the same run,
@@ -25,7 +25,8 @@ Exit code: 0 when every row was measured, whether or not it met its target; 1 wh
 docs/performance.md holds the tables of a quiet machine, and says what limits them.
 """
 
-TABLES = {"migration": migration.GROUPS, "loss": loss.GROUPS, "engine": engine.GROUPS}
+TABLES = {"migration": migration.GROUPS, "loss": loss.GROUPS, "engine": engine.GROUPS,
+          "scale": scale.GROUPS}
 
 
 def main(arguments):

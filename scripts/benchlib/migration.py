@@ -156,7 +156,6 @@ def _stall_rows(seen):
 
 # ---- many at once ----
 
-LOOK_EVERY_S = 0.1  # at a drain, whose own clock counts
 TIDY_S = 12  # after a drain the daemon gives memory back, within two of its looks at it
 
 
@@ -167,11 +166,11 @@ def batch(quick, say):
         bed.wait_until(lambda: not bed.status(bed.first)["connections"], "the node is not idle")
         before = bed.resident_kib(bed.first)
         with IdleClients(bed, connections):
-            _gather(bed, connections)
+            bed.gather(connections)
             full = bed.resident_kib(bed.first)
             source, target = bed.first, bed.second
             for number in range(runs):
-                seconds.append(_drain(bed, source, target, connections))
+                seconds.append(bed.drain(source, target, connections))
                 if source == bed.first:
                     time.sleep(TIDY_S)
                     kept.append(bed.resident_kib(source))
@@ -187,34 +186,6 @@ def batch(quick, say):
             note=f"resident memory of the source over its {before} KiB without any, {TIDY_S} s "
                  "after they have moved away"),
     ]
-
-
-def _gather(bed, connections):
-    """All of them at the first host."""
-    def at(*hosts):
-        return sum(bed.status(host)["connections"] for host in hosts)
-
-    bed.wait_until(lambda: at(*bed.cluster.hosts) == connections, "connections are not placed")
-    _drain(bed, bed.second, bed.first, at(bed.second))
-    bed.wait_until(lambda: at(bed.first) == connections, "connections are not gathered")
-
-
-def _drain(bed, source, target, expected):
-    """The seconds that it took, of the source's clock."""
-    def ask(method, body=None):
-        return bed.cluster.ask(method, "/v1/drain", body, node=source)[1]
-
-    report = ask("POST", {"to": [target], "timeout": "60s"})
-    while report.get("drain") == "running":
-        time.sleep(LOOK_EVERY_S)
-        report = ask("GET")
-    ask("POST", {"stop": True})
-    bed.wait_until(lambda: not any(peer["draining"] for host in bed.cluster.hosts
-                                   for peer in bed.status(host)["peers"]),
-                   "nobody has heard that the drain is over")
-    if report.get("drain") != "done" or report["moved"] != expected:
-        raise Failure(f"not all of {expected} connections have moved: {report}")
-    return report["took_us"] / 1e6
 
 
 GROUPS = [

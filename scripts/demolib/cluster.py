@@ -51,11 +51,15 @@ class Cluster:
         """Asks the daemon of a node (the entry, when none is named), as `migd conns` and `migd
         migrate` do; a program started beside a transfer would take the processor from it. Returns
         (HTTP status, JSON)."""
+        status, answer = self.ask_for_text(method, path, body, node)
+        return status, json.loads(answer)
+
+    def ask_for_text(self, method, path, body=None, node=None):
         connection = AdminConnection(self.admin_sockets[node or self.entry])
         try:
             connection.request(method, path, body=json.dumps(body) if body else None)
             answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
+            return answer.status, answer.read().decode()
         finally:
             connection.close()
 
