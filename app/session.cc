@@ -58,8 +58,23 @@ void Session::abort_connection() {
 Session& Sessions::adopt(std::unique_ptr<Session> session) {
   Session& adopted = *session;
   adopted.sessions_ = this;
-  sessions_.emplace(&adopted, std::move(session));
+  adopted.next_ = first_;
+  if (first_ != nullptr) first_->previous_ = &adopted;
+  first_ = session.release();
+  ++size_;
   return adopted;
+}
+
+void Sessions::retire(Session& session) {
+  const std::unique_ptr<Session> dying(&session);
+  (session.previous_ != nullptr ? session.previous_->next_ : first_) = session.next_;
+  if (session.next_ != nullptr) session.next_->previous_ = session.previous_;
+  --size_;
+}
+
+Sessions::~Sessions() {
+  while (first_ != nullptr)
+    retire(*first_);
 }
 
 }  // namespace migd

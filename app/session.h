@@ -17,7 +17,6 @@
 #pragma once
 
 #include <memory>
-#include <unordered_map>
 
 #include "app/state.h"
 #include "base/writer.h"
@@ -85,7 +84,9 @@ class Session : public ConnectionHandler {
 
   StateTag tag_;
   Connection* connection_;        // until on_closed
-  Sessions* sessions_ = nullptr;  // who owns this
+  Sessions* sessions_ = nullptr;  // who owns this, in a list of all that it owns
+  Session* previous_ = nullptr;
+  Session* next_ = nullptr;
   int entries_ = 0;
   bool advancing_ = false;
   bool again_ = false;
@@ -95,14 +96,20 @@ class Session : public ConnectionHandler {
 // Owns the sessions of one application.
 class Sessions {
  public:
+  Sessions() = default;
+  ~Sessions();
+  Sessions(const Sessions&) = delete;
+  Sessions& operator=(const Sessions&) = delete;
+
   Session& adopt(std::unique_ptr<Session> session);
-  std::size_t size() const { return sessions_.size(); }
+  std::size_t size() const { return size_; }
 
  private:
   friend class Session;
-  void retire(Session& session) { sessions_.erase(&session); }
+  void retire(Session& session);  // and destroy it
 
-  std::unordered_map<const Session*, std::unique_ptr<Session>> sessions_;
+  Session* first_ = nullptr;
+  std::size_t size_ = 0;
 };
 
 }  // namespace migd

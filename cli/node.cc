@@ -375,8 +375,8 @@ std::vector<ConnectionRow> Node::connections() {
   forwarder_->mappings().for_each([&](const FourTuple& tuple, const Mapping& mapping) {
     if (mapping.owner == options_.self.id) return;
     ConnectionRow row;
-    row.id = mapping.tenure.connection;
-    row.epoch = mapping.tenure.epoch;
+    row.id = mapping.tenure().connection;
+    row.epoch = mapping.tenure().epoch;
     row.tuple = tuple;
     row.state = "MAPPED";
     row.owner_node = name_of(mapping.owner);

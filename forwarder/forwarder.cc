@@ -123,7 +123,7 @@ Forwarder::Route Forwarder::route_mapped(Frame& frame, const IpHeader& ip, const
     sent = tunnel_.send_mapped(std::move(frame), mapping.owner, mapping.flow);
   } else {
     GueHeader header;
-    header.tenure = mapping.tenure;
+    header.tenure = mapping.tenure();
     header.flow = mapping.flow;
     sent = tunnel_.send_gue(std::move(frame), mapping.owner, header);
   }
@@ -132,7 +132,7 @@ Forwarder::Route Forwarder::route_mapped(Frame& frame, const IpHeader& ip, const
 
 void Forwarder::disown(const FourTuple& tuple, const Tenure& tenure, NodeId owner) {
   const Mapping* const mapped = mappings_.peek(tuple);
-  if (mapped == nullptr || mapped->owner != owner || mapped->tenure != tenure) return;
+  if (mapped == nullptr || mapped->owner != owner || mapped->tenure() != tenure) return;
   mappings_.remove(tuple, tenure);
 }
 

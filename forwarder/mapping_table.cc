@@ -19,10 +19,10 @@ bool is_over(const Mapping& mapped, const MappingRequest& request, Instant now) 
 
 bool supersedes(const MappingRequest& request, const Mapping& mapped, Instant now) {
   const ConnectionId& asked = request.tenure.connection;
-  const ConnectionId& known = mapped.tenure.connection;
+  const ConnectionId known = mapped.tenure().connection;
   if (asked == known) {
-    return request.tenure.epoch > mapped.tenure.epoch ||
-           (request.tenure.epoch == mapped.tenure.epoch && request.owner == mapped.owner);
+    return request.tenure.epoch > mapped.epoch ||
+           (request.tenure.epoch == mapped.epoch && request.owner == mapped.owner);
   }
   if (asked.node == known.node && asked.boot == known.boot) return asked.counter > known.counter;
   return is_over(mapped, request, now);
@@ -43,13 +43,13 @@ Result<NodeId> MappingTable::install(const MappingRequest& request, Instant now)
   }
   Mapping& mapped = slab_[*found].mapping;
   if (!supersedes(request, mapped, now)) return fail(ErrorCode::kRefused, "stale_epoch");
-  if (mapped.tenure != request.tenure) {
+  if (mapped.tenure() != request.tenure) {
     mapped.previous_owner = mapped.owner;
     mapped.syn_seen = false;
   }
   // Who names no identifier does not take away the one that is known.
-  if (request.flow != FlowId{} || mapped.tenure != request.tenure) mapped.flow = request.flow;
-  mapped.tenure = request.tenure;
+  if (request.flow != FlowId{} || mapped.tenure() != request.tenure) mapped.flow = request.flow;
+  mapped.set_tenure(request.tenure);
   mapped.owner = request.owner;
   mapped.last_used = now;
   return mapped.previous_owner;
@@ -70,7 +70,11 @@ void MappingTable::add(const MappingRequest& request, Instant now) {
   }
   Entry& entry = slab_[number];
   entry.tuple = request.tuple;
-  entry.mapping = Mapping{request.tenure, now, request.flow, request.owner, NodeId{}, false};
+  entry.mapping = Mapping{};
+  entry.mapping.set_tenure(request.tenure);
+  entry.mapping.last_used = now;
+  entry.mapping.flow = request.flow;
+  entry.mapping.owner = request.owner;
   append_to_queue(number);
   index_.insert(number);
 }
@@ -78,7 +82,7 @@ void MappingTable::add(const MappingRequest& request, Instant now) {
 bool MappingTable::remove(const FourTuple& tuple, const Tenure& tenure) {
   const auto found = index_.find(tuple);
   if (found == index_.end()) return false;
-  const Tenure& mapped = slab_[*found].mapping.tenure;
+  const Tenure mapped = slab_[*found].mapping.tenure();
   if (mapped.connection != tenure.connection || mapped.epoch > tenure.epoch) return false;
   erase(*found);
   return true;

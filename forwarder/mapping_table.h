@@ -22,7 +22,6 @@
 
 #include <tsl/robin_set.h>
 
-#include <deque>
 #include <functional>
 #include <vector>
 
@@ -30,13 +29,28 @@
 #include "base/ids.h"
 #include "base/messages.h"
 #include "base/result.h"
+#include "base/slab.h"
 #include "base/time.h"
 
 namespace migd {
 
+// There may be a million of them: the tenure is packed.
 struct Mapping {
-  Tenure tenure;
+  Tenure tenure() const {
+    return {{NodeId{static_cast<std::uint16_t>(node_and_boot >> 48)},
+             Boot{node_and_boot & kBootMask}, counter},
+            epoch};
+  }
+  void set_tenure(const Tenure& tenure) {
+    node_and_boot =
+        std::uint64_t{tenure.connection.node.value} << 48 | tenure.connection.boot.value;
+    counter = tenure.connection.counter;
+    epoch = tenure.epoch;
+  }
+
+  std::uint64_t node_and_boot = 0, counter = 0;
   Instant last_used;
+  Epoch epoch;
   FlowId flow;  // 0: none, its packets are not encapsulated under an identifier
   NodeId owner;
   NodeId previous_owner;  // whom packets were sent to before; 0: nobody
@@ -103,7 +117,9 @@ class MappingTable {
 
   MappingTableOptions options_;
   FourTupleHash hash_;
-  std::deque<Entry> slab_;
+  static_assert(sizeof(Entry) <= 96, "of a million flows this is what memory goes into");
+
+  Slab<Entry> slab_;
   std::vector<Number> free_;
   tsl::robin_set<Number, Hash, Equal, std::allocator<Number>, /*StoreHash=*/true> index_;
   Number oldest_ = kNone, youngest_ = kNone;

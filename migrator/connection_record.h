@@ -22,6 +22,12 @@ struct ConnectionRecord {
   bool kept = false;           // until somebody binds it; no classifier's
   std::uint8_t forwarded = 0;  // how often it has moved unbound
   SuspendedStates suspended;   // of those that had it; also while another one has it
+
+  // It says nothing that its absence would not.
+  bool empty() const {
+    return forwarder == NodeId{} && history.moves.empty() && history.older == 0 &&
+           intended.empty() && !kept && forwarded == 0 && suspended.empty();
+  }
 };
 
 // Its history as it is now, with what the stack knows since the latest move: what a trace says, and

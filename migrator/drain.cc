@@ -16,6 +16,11 @@ std::size_t bytes_of(const Connection& connection) {
   return kStateBytes + connection.unsent() + connection.unacknowledged() + connection.readable();
 }
 
+void note(const Blockers& found, std::map<std::string, std::uint32_t>& counts) {
+  for (const std::string_view name : found.names())
+    ++counts[std::string(name)];
+}
+
 bool contains(const std::vector<NodeId>& nodes, NodeId node) {
   return std::find(nodes.begin(), nodes.end(), node) != nodes.end();
 }
@@ -71,11 +76,16 @@ DrainReport Drain::report() const {
   DrainReport report{state_, moved_, refusals_, static_cast<std::uint32_t>(moving_.size()),
                      0,      {},     {}};
   if (state_ == DrainState::kNone) return report;
+  report.left = parts_.stack.counts().total;
   report.took = (state_ == DrainState::kRunning ? now_ : ended_) - started_;
+  if (state_ == DrainState::kRunning) {  // no walk over all of them, for they wait for whoever asks
+    report.blocked = blocked_;
+    const Blockers moving = Blocker::kMoving;
+    if (!moving_.empty()) report.blocked[moving.to_string()] += report.under_way;
+    return report;
+  }
   parts_.stack.for_each([&](const Connection& connection) {
-    ++report.left;
-    for (const std::string_view name : parts_.migrator.blockers(connection).names())
-      ++report.blocked[std::string(name)];
+    note(parts_.migrator.blockers(connection), report.blocked);
   });
   return report;
 }
@@ -99,8 +109,9 @@ void Drain::poll(Instant now) {
 }
 
 void Drain::look(Instant now) {
-  next_look_ = now + kLookAgain;
+  next_look_ = now + std::max<Duration>(kLookAgain, kLookAtOne * parts_.stack.counts().total);
   hopeless_ = 0;
+  blocked_.clear();
   std::erase_if(refused_, [&](const auto& r) { return parts_.stack.find(r.first) == nullptr; });
   parts_.stack.for_each([&](const Connection& connection) {
     if (moving_.count(connection.id()) == 0) waiting_.push_back(connection.id());
@@ -114,7 +125,9 @@ bool Drain::try_next(Instant now) {
   if (connection != nullptr && moving_.count(connection->id()) == 0) {
     if (candidates(*connection).empty()) {
       ++hopeless_;
-    } else if (parts_.migrator.blockers(*connection).empty()) {
+    } else if (const Blockers found = parts_.migrator.blockers(*connection); !found.empty()) {
+      note(found, blocked_);
+    } else {
       if (const auto target = choose(*connection, now)) {
         if (!has_room(*target, bytes_of(*connection))) return false;
         begin(*connection, *target, now);

@@ -49,8 +49,9 @@ struct DrainReport {
   std::uint64_t moved = 0;
   std::map<std::string, std::uint64_t> refused;  // attempts that came to nothing, by reason
   std::uint32_t under_way = 0;
-  std::uint32_t left = 0;                        // those under way included
-  std::map<std::string, std::uint32_t> blocked;  // of those left, by blocker
+  std::uint32_t left = 0;  // those under way included
+  // Of those left, by blocker; while it runs, of those that it has come to in this round.
+  std::map<std::string, std::uint32_t> blocked;
   Duration took{};
 };
 
@@ -58,7 +59,8 @@ class Drain {
  public:
   static constexpr std::uint32_t kMovesUnderWay = 64;      // to one target
   static constexpr std::size_t kBytesUnderWay = 8u << 20;  // likewise, or a single state
-  static constexpr Duration kLookAgain = 50ms;             // at those that could not move
+  static constexpr Duration kLookAgain = 50ms;             // at those that could not move, or
+  static constexpr Duration kLookAtOne = 5us;              // more for so many: a tenth of the time
   static constexpr Duration kOfferAgain = 1s;              // those whom all have refused
   static constexpr Duration kBurst = 10ms;                 // what a rate may catch up with
 
@@ -110,8 +112,9 @@ class Drain {
   DrainState state_ = DrainState::kNone;
   Instant now_;  // the latest that we were told
   Instant started_, ended_, next_look_, next_move_;
-  std::deque<ConnectionId> waiting_;  // to be tried in this round
-  std::size_t hopeless_ = 0;          // found in the last round: without a candidate
+  std::deque<ConnectionId> waiting_;              // to be tried in this round
+  std::size_t hopeless_ = 0;                      // found in the last round: without a candidate
+  std::map<std::string, std::uint32_t> blocked_;  // found in this round
   std::unordered_map<ConnectionId, Move> moving_;
   std::unordered_map<ConnectionId, Refused> refused_;
   std::map<NodeId, Load> loads_;

@@ -57,8 +57,7 @@ void SourceHalf::set_handover(const ConnectionId& connection, Shim::Handover han
 }
 
 SourceHalf::Outgoing* SourceHalf::find(const Tenure& tenure) {
-  const auto it = outgoing_.find(tenure);
-  return it == outgoing_.end() ? nullptr : it->second.get();
+  return outgoing_.find(tenure);
 }
 
 // ---- kRequested ----
@@ -122,7 +121,7 @@ void SourceHalf::start(const MigrationRequest& request, Instant now) {
   m->started = now;
   m->give_up = now + request.terms.timeout;
   Outgoing& moving = *m;
-  outgoing_[moving.tenure] = std::move(m);
+  outgoing_.put(moving.tenure, std::move(m));
   reach(moving, Stage::kRequested, now);
   if (moving.handover.state) return freeze(moving, *connection, now);
   if (moving.holds()) return hold(moving, *connection, now);
@@ -186,12 +185,9 @@ bool SourceHalf::settles_by_itself(const Outgoing& m) const {
 }
 
 bool SourceHalf::moving(const ConnectionId& connection) const {
-  // Tenures of a connection are neighbours in the map. It came back before it could leave again,
-  // so all but the latest are released.
-  const auto after = outgoing_.upper_bound(Tenure{connection, Epoch{~std::uint32_t{0}}});
-  if (after == outgoing_.begin()) return false;
-  const auto& [latest, m] = *std::prev(after);
-  return latest.connection == connection && m->stage < Stage::kReleased;
+  // It came back before it could leave again, so all but the latest are released.
+  const Outgoing* const latest = outgoing_.latest(connection);
+  return latest != nullptr && latest->stage < Stage::kReleased;
 }
 
 void SourceHalf::poll(Instant now) {
@@ -236,7 +232,7 @@ void SourceHalf::withdraw(Outgoing& m, const Reason& reason) {
     connection->pause_reading(false);
     connection->pause_writing(false);
   }
-  const std::unique_ptr<Outgoing> ended = std::move(outgoing_.extract(m.tenure).mapped());
+  const std::unique_ptr<Outgoing> ended = outgoing_.take(m.tenure);
   refuse(ended->request, reason);
 }
 
@@ -391,12 +387,11 @@ void SourceHalf::on_active(const wire::Active& message, NodeId from, Instant now
 
 void SourceHalf::on_superseded(const ConnectionId& connection, Epoch by, Instant now) {
   // The latest first: below one that is released, all are.
-  for (auto it = outgoing_.lower_bound(Tenure{connection, by}); it != outgoing_.begin();) {
-    --it;
-    Outgoing& m = *it->second;
-    if (it->first.connection != connection || m.stage == Stage::kReleased) return;
+  outgoing_.visit_down(connection, by, [&](Epoch, Outgoing& m) {
+    if (m.stage == Stage::kReleased) return false;
     if (m.stage == Stage::kGranted) release(m, now);
-  }
+    return true;
+  });
 }
 
 void SourceHalf::release(Outgoing& m, Instant now) {
@@ -440,7 +435,7 @@ void SourceHalf::roll_back(Outgoing& m, const std::string& reason, MigrationOutc
     env_.driver.deliver(std::move(frame), IntermediateDriver::Arrival::kStraggler, now);
   }
   env_.count_refusal(reason);
-  const std::unique_ptr<Outgoing> ended = std::move(outgoing_.extract(m.tenure).mapped());
+  const std::unique_ptr<Outgoing> ended = outgoing_.take(m.tenure);
   ended->tenure.epoch = connection.epoch();
   MigrationRequest again = ended->request;
   const bool held_again =
@@ -455,11 +450,10 @@ void SourceHalf::roll_back(Outgoing& m, const std::string& reason, MigrationOutc
 
 void SourceHalf::on_session_down(NodeId peer, Instant now) {
   std::vector<Outgoing*> affected;
-  for (auto& [tenure, m] : outgoing_) {
-    if (m->stage <= Stage::kGranted && (peer == m->request.target || peer == m->way)) {
-      affected.push_back(m.get());
-    }
-  }
+  outgoing_.for_each([&](const Tenure&, Outgoing& m) {
+    if (m.stage <= Stage::kGranted && (peer == m.request.target || peer == m.way))
+      affected.push_back(&m);
+  });
   for (Outgoing* m : affected) {
     const bool target_lost = peer == m->request.target;
     if (m->stage < Stage::kFrozen) {
@@ -504,11 +498,11 @@ void SourceHalf::go_straight(Outgoing& m, Instant now) {
 
 void SourceHalf::on_session_up(NodeId peer, Boot boot, Instant now) {
   std::vector<Outgoing*> granted, held;
-  for (auto& [tenure, m] : outgoing_) {
-    if (m->request.target != peer) continue;
-    if (m->stage == Stage::kGranted) granted.push_back(m.get());
-    if (m->stage == Stage::kRequested && m->holds()) held.push_back(m.get());
-  }
+  outgoing_.for_each([&](const Tenure&, Outgoing& m) {
+    if (m.request.target != peer) return;
+    if (m.stage == Stage::kGranted) granted.push_back(&m);
+    if (m.stage == Stage::kRequested && m.holds()) held.push_back(&m);
+  });
   for (Outgoing* m : held)
     hold_on(*m, now);
   for (Outgoing* m : granted) {
@@ -526,7 +520,7 @@ void SourceHalf::on_deadline(Instant now) {
   while (TimerWheel::Node* node = wheel_.pop_expired(now)) {
     auto& m = static_cast<Outgoing&>(*node);
     if (m.stage == Stage::kReleased) {
-      outgoing_.erase(m.tenure);
+      outgoing_.take(m.tenure);
     } else if (m.stage == Stage::kGranted) {
       release(m, now);  // never answered: an owner that died
     } else if (m.stage == Stage::kRequested && m.holds()) {

@@ -25,13 +25,13 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "migrator/environment.h"
+#include "migrator/tenure_table.h"
 
 namespace migd {
 
@@ -127,7 +127,7 @@ class SourceHalf {
   Outgoing* find(const Tenure& tenure);
 
   MigratorEnvironment& env_;
-  std::map<Tenure, std::unique_ptr<Outgoing>> outgoing_;
+  TenureTable<Outgoing> outgoing_;
   std::vector<Tenure> settling_;  // few: each for some milliseconds
   std::unordered_map<ConnectionId, Shim::Handover> handovers_;
   TimerWheel wheel_;

@@ -45,22 +45,16 @@ TargetHalf::TargetHalf(MigratorEnvironment& environment, Instant now)
     : env_(environment), promises_(environment.stack, now), wheel_(now) {}
 
 Epoch TargetHalf::highest_epoch(const ConnectionId& connection) const {
-  // Tenures of a connection are neighbours in the map, the highest epoch last.
-  auto it = incoming_.upper_bound(Tenure{connection, Epoch{~std::uint32_t{0}}});
-  if (it == incoming_.begin()) return Epoch{};
-  --it;
-  return it->first.connection == connection ? it->first.epoch : Epoch{};
+  return incoming_.latest_epoch(connection);
 }
 
 TargetHalf::Incoming& TargetHalf::expect(const Tenure& tenure, NodeId source, Instant now) {
-  auto& slot = incoming_[tenure];
-  if (slot == nullptr) {
-    slot = std::make_unique<Incoming>();
-    slot->head.tenure = tenure;
-    slot->head.source = source;
-    wheel_.arm(*slot, now + kMemory);
-  }
-  return *slot;
+  if (Incoming* const known = incoming_.find(tenure)) return *known;
+  Incoming& made = incoming_.put(tenure, std::make_unique<Incoming>());
+  made.head.tenure = tenure;
+  made.head.source = source;
+  wheel_.arm(made, now + kMemory);
+  return made;
 }
 
 // ---- PREPARE ----
@@ -226,9 +220,9 @@ void TargetHalf::decline(Incoming& incoming, const std::string& reason, Instant 
 // ---- GRANT ----
 
 void TargetHalf::on_grant(const wire::Grant& message, NodeId from, Instant now) {
-  const auto it = incoming_.find(message.tenure);
-  if (it == incoming_.end()) return;  // of an earlier boot: nothing true can be said about it
-  Incoming& incoming = *it->second;
+  Incoming* const known = incoming_.find(message.tenure);
+  if (known == nullptr) return;  // of an earlier boot: nothing true can be said about it
+  Incoming& incoming = *known;
   if (from != incoming.head.source) return;
   if (incoming.verdict == Verdict::kAttached) {
     incoming.record.history.moves.back().at_source = message.held;
@@ -288,9 +282,9 @@ void TargetHalf::on_barrier(const wire::Barrier& message, NodeId from, Instant n
 // ---- the ways back ----
 
 void TargetHalf::on_abort(const wire::Abort& message, NodeId from, Instant now) {
-  const auto it = incoming_.find(message.tenure);
-  if (it == incoming_.end() || from != it->second->head.source) return;
-  Incoming& incoming = *it->second;
+  Incoming* const known = incoming_.find(message.tenure);
+  if (known == nullptr || from != known->head.source) return;
+  Incoming& incoming = *known;
   if (incoming.verdict != Verdict::kAttached) return;
   incoming.verdict = Verdict::kDeclined;
   incoming.reason = message.reason;
@@ -300,11 +294,10 @@ void TargetHalf::on_abort(const wire::Abort& message, NodeId from, Instant now) 
 }
 
 void TargetHalf::on_session_up(NodeId peer, Instant now) {
-  for (auto& [tenure, incoming] : incoming_) {
-    if (incoming->verdict == Verdict::kAttached && incoming->head.source == peer) {
+  incoming_.for_each([&](const Tenure& tenure, const Incoming& incoming) {
+    if (incoming.verdict == Verdict::kAttached && incoming.head.source == peer)
       env_.send(peer, wire::Ready{tenure}, now);  // its answer says what became of it
-    }
-  }
+  });
 }
 
 void TargetHalf::on_deadline(Instant now) {
@@ -324,7 +317,7 @@ void TargetHalf::on_deadline(Instant now) {
       env_.driver.return_to_source(incoming.head.tuple,
                                    {incoming.head.tenure, incoming.head.source, FlowId{}}, now);
     }
-    incoming_.erase(incoming.head.tenure);
+    incoming_.take(incoming.head.tenure);
   }
 }
 

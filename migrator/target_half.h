@@ -21,6 +21,7 @@
 
 #include "migrator/environment.h"
 #include "migrator/promises.h"
+#include "migrator/tenure_table.h"
 
 namespace migd {
 
@@ -74,7 +75,7 @@ class TargetHalf {
 
   MigratorEnvironment& env_;
   Promises promises_;
-  std::map<Tenure, std::unique_ptr<Incoming>> incoming_;
+  TenureTable<Incoming> incoming_;
   TimerWheel wheel_;
 };
 

@@ -112,7 +112,12 @@ Result<void> UnboundConnections::disassociate(Connection& connection) {
 
 Result<void> UnboundConnections::associate(Connection& connection, const std::string& name) {
   ConnectionRecord& record = env_.records[connection.id()];
+  // Most connections have nothing that is worth remembering.
+  const auto forget_if_empty = [&] {
+    if (record.empty()) env_.records.erase(connection.id());
+  };
   if (name.empty() && record.suspended.empty()) {
+    forget_if_empty();
     return fail(ErrorCode::kInvalidArgument, "no_application");
   }
   const std::string application =
@@ -120,11 +125,15 @@ Result<void> UnboundConnections::associate(Connection& connection, const std::st
   const Bytes* const state = record.suspended.find(application);
   Result<void> bound = applications_.attach(
       connection, application, state != nullptr ? ByteView(*state) : ByteView{}, state != nullptr);
-  if (!bound) return bound;
+  if (!bound) {
+    forget_if_empty();
+    return bound;
+  }
   env_.bus.post(ConnectionBound{connection.id(), application, state != nullptr});
   record.kept = false;
   record.forwarded = 0;
   record.suspended.remove(application);
+  forget_if_empty();
   return {};
 }
 

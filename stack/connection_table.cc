@@ -21,12 +21,12 @@ std::size_t ConnectionTable::Hash::operator()(const FourTuple& tuple) const {
 
 void ConnectionTable::insert(TcpConnection& connection) {
   MIGD_CHECK(by_tuple_.insert(&connection).second);
-  MIGD_CHECK(by_id_.emplace(connection.id(), &connection).second);
+  MIGD_CHECK(by_id_.insert(&connection).second);
 }
 
 void ConnectionTable::erase(TcpConnection& connection) {
   MIGD_CHECK(by_tuple_.erase(&connection) == 1);
-  MIGD_CHECK(by_id_.erase(connection.id()) == 1);
+  MIGD_CHECK(by_id_.erase(&connection) == 1);
 }
 
 }  // namespace migd

@@ -1,7 +1,6 @@
 // Connections by four-tuple and by id. The hash is keyed, for a stranger chooses the tuples.
 #pragma once
 
-#include <tsl/robin_map.h>
 #include <tsl/robin_set.h>
 
 #include "base/siphash.h"
@@ -11,7 +10,10 @@ namespace migd {
 
 class ConnectionTable {
  public:
-  explicit ConnectionTable(const SipKey& key) : by_tuple_(0, Hash{key}), by_id_() {}
+  explicit ConnectionTable(const SipKey& key) : by_tuple_(0, Hash{key}) {
+    by_tuple_.max_load_factor(kFull);
+    by_id_.max_load_factor(kFull);
+  }
 
   TcpConnection* find(const FourTuple& tuple) const {
     auto found = by_tuple_.find(tuple);
@@ -19,7 +21,7 @@ class ConnectionTable {
   }
   TcpConnection* find(const ConnectionId& id) const {
     auto found = by_id_.find(id);
-    return found == by_id_.end() ? nullptr : found->second;
+    return found == by_id_.end() ? nullptr : *found;
   }
 
   // Neither tuple nor id may be there already.
@@ -51,9 +53,30 @@ class ConnectionTable {
     }
   };
 
+  struct IdHash {
+    using is_transparent = void;
+    std::size_t operator()(const ConnectionId& id) const { return std::hash<ConnectionId>()(id); }
+    std::size_t operator()(const TcpConnection* connection) const {
+      return (*this)(connection->id());
+    }
+  };
+  struct IdEqual {
+    using is_transparent = void;
+    static const ConnectionId& id_of(const ConnectionId& id) { return id; }
+    static const ConnectionId& id_of(const TcpConnection* connection) { return connection->id(); }
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      return id_of(a) == id_of(b);
+    }
+  };
+
+  static constexpr float kFull = 0.8F;  // then they double: memory for a probe or two more
+
   tsl::robin_set<TcpConnection*, Hash, Equal, std::allocator<TcpConnection*>, /*StoreHash=*/true>
       by_tuple_;
-  tsl::robin_map<ConnectionId, TcpConnection*> by_id_;
+  tsl::robin_set<TcpConnection*, IdHash, IdEqual, std::allocator<TcpConnection*>,
+                 /*StoreHash=*/true>
+      by_id_;
 };
 
 }  // namespace migd

@@ -164,7 +164,8 @@ TcpSnapshot capture_connection(const TcpConnection& connection, Instant now) {
   out.ts_clock = connection.ts_clock_.milliseconds(now);
   out.ts_clock_part = connection.ts_clock_.part(now);
   capture_congestion(pcb, out);
-  capture_recovery(pcb, connection.recovery_, now, out);
+  connection.recovery_.look(
+      pcb, [&](const LossRecovery& recovery) { capture_recovery(pcb, recovery, now, out); });
   capture_timers(connection.timers_, now, out);
   out.timer_waited = connection.timers_.waited(pcb);
   if (something_waits(out)) out.unacknowledged_for = connection.timers_.unacknowledged_for();

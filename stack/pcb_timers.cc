@@ -52,26 +52,26 @@ void PcbTimers::restore(const Carried& carried) {
   state_since_ = carried.state_since;
   last_heard_ = carried.last_heard;
   ts_recent_at_ = carried.ts_recent_at;
-  rto_waited_ = persist_waited_ = carried.waited;
-  progress_waited_ = carried.unacknowledged_for;
+  rto_start_ = persist_start_ = Instant(carried.waited);
+  progress_ = Instant(carried.unacknowledged_for);
 }
 
 void PcbTimers::pause(Instant now) {
-  rto_waited_ = now - rto_start_;
-  persist_waited_ = now - persist_start_;
-  progress_waited_ = now - progress_;
+  rto_start_ = Instant(now - rto_start_);
+  persist_start_ = Instant(now - persist_start_);
+  progress_ = Instant(now - progress_);
 }
 
 void PcbTimers::resume(Instant now) {
-  rto_start_ = now - rto_waited_;
-  persist_start_ = now - persist_waited_;
-  progress_ = now - progress_waited_;
+  rto_start_ = now - rto_start_.time_since_epoch();
+  persist_start_ = now - persist_start_.time_since_epoch();
+  progress_ = now - progress_.time_since_epoch();
   ack_start_ = close_start_ = now;
 }
 
 Duration PcbTimers::waited(const tcp_pcb& pcb) const {
-  if (pcb.persist_backoff > 0) return persist_waited_;
-  return waits_for_ack(pcb) ? rto_waited_ : Duration::zero();
+  if (pcb.persist_backoff > 0) return persist_start_.time_since_epoch();
+  return waits_for_ack(pcb) ? rto_start_.time_since_epoch() : Duration::zero();
 }
 
 PcbMark PcbTimers::before(const tcp_pcb& pcb) {
@@ -129,7 +129,12 @@ Instant PcbTimers::keep_alive_deadline(const tcp_pcb& pcb) const {
          std::chrono::milliseconds(std::uint64_t{pcb.keep_intvl} * probes);
 }
 
-Instant PcbTimers::deadline(const tcp_pcb& pcb, const LossRecovery& recovery,
+Instant PcbTimers::recovery_deadline(const tcp_pcb& pcb, const RestingRecovery& recovery) const {
+  return recovery.look(
+      pcb, [&](const LossRecovery& awake) { return awake.deadline(pcb, rtt_, rto_start_ + rto_); });
+}
+
+Instant PcbTimers::deadline(const tcp_pcb& pcb, const RestingRecovery& recovery,
                             const TimerLimits& limits) const {
   if (pcb.state == TIME_WAIT) return state_since_ + limits.time_wait;
   Instant earliest = kNever;
@@ -138,7 +143,7 @@ Instant PcbTimers::deadline(const tcp_pcb& pcb, const LossRecovery& recovery,
     at(persist_start_ + persist_interval(pcb));
   } else if (waits_for_ack(pcb)) {
     at(rto_start_ + rto_);
-    at(recovery.deadline(pcb, rtt_, rto_start_ + rto_));
+    at(recovery_deadline(pcb, recovery));
   }
   if ((pcb.flags & TF_ACK_DELAY) != 0) at(ack_start_ + limits.delayed_ack);
   if ((pcb.flags & TF_CLOSEPEND) != 0) at(close_start_ + kCloseRetry);
@@ -149,7 +154,7 @@ Instant PcbTimers::deadline(const tcp_pcb& pcb, const LossRecovery& recovery,
   return earliest;
 }
 
-PcbTimers::Outcome PcbTimers::expire(tcp_pcb& pcb, LossRecovery& recovery, Instant now,
+PcbTimers::Outcome PcbTimers::expire(tcp_pcb& pcb, RestingRecovery& recovery, Instant now,
                                      const TimerLimits& limits) {
   if (pcb.state == TIME_WAIT) {
     return now >= state_since_ + limits.time_wait ? Outcome::kFinished : Outcome::kGoesOn;
@@ -172,9 +177,9 @@ PcbTimers::Outcome PcbTimers::expire(tcp_pcb& pcb, LossRecovery& recovery, Insta
     if (now >= persist_start_ + persist_interval(pcb)) outcome = probe_window(pcb, now);
   } else if (waits_for_ack(pcb) && now >= rto_start_ + rto_) {
     outcome = retransmit(pcb, recovery, now);
-  } else if (waits_for_ack(pcb) && now >= recovery.deadline(pcb, rtt_, rto_start_ + rto_)) {
+  } else if (waits_for_ack(pcb) && now >= recovery_deadline(pcb, recovery)) {
     LossRecovery::Ack none;
-    recovery.on_deadline({pcb, rtt_, now, none});
+    recovery.wake(pcb).on_deadline({pcb, rtt_, now, none});
   }
   if (outcome != Outcome::kGoesOn) return outcome;
 
@@ -191,7 +196,7 @@ PcbTimers::Outcome PcbTimers::expire(tcp_pcb& pcb, LossRecovery& recovery, Insta
   return Outcome::kGoesOn;
 }
 
-PcbTimers::Outcome PcbTimers::retransmit(tcp_pcb& pcb, LossRecovery& recovery, Instant now) {
+PcbTimers::Outcome PcbTimers::retransmit(tcp_pcb& pcb, RestingRecovery& recovery, Instant now) {
   const std::uint8_t most = pcb.state == SYN_RCVD ? kSynAckRetransmissionsMax : kRetransmissionsMax;
   // A peer that has closed its window and answers is not gone (RFC 9293 3.8.6.1).
   const bool window_closed = SeqNum(pcb.lastack) + pcb.snd_wnd < end_of(*pcb.unacked);
@@ -202,7 +207,7 @@ PcbTimers::Outcome PcbTimers::retransmit(tcp_pcb& pcb, LossRecovery& recovery, I
     if (tcp_rexmit_rto_prepare(&pcb) != ERR_OK) return Outcome::kGoesOn;
   } else {
     LossRecovery::Ack none;
-    recovery.on_time_out({pcb, rtt_, now, none}, retransmissions_ == 0);
+    recovery.wake(pcb).on_time_out({pcb, rtt_, now, none}, retransmissions_ == 0);
   }
   if (retransmissions_ < most) ++retransmissions_;
   rto_ = std::min(2 * rto_, RttEstimator::kRtoMax);

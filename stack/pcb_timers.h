@@ -26,7 +26,7 @@
 
 #include "base/time.h"
 #include "stack/lwip_headers.h"
-#include "stack/recovery/loss_recovery.h"
+#include "stack/recovery/resting_recovery.h"
 #include "stack/rtt_estimator.h"
 
 namespace migd {
@@ -64,7 +64,7 @@ class PcbTimers {
   static PcbMark before(const tcp_pcb& pcb);
   void after(const PcbMark& mark, tcp_pcb& pcb, Instant now, const TimerLimits& limits);
 
-  Instant deadline(const tcp_pcb& pcb, const LossRecovery& recovery,
+  Instant deadline(const tcp_pcb& pcb, const RestingRecovery& recovery,
                    const TimerLimits& limits) const;
   enum class Outcome {
     kGoesOn,
@@ -74,7 +74,7 @@ class PcbTimers {
     kTooBig,    // it may be that the path does not take the segment at SND.UNA, which is lost now
   };
   // Inside lwIP. Only for kGoesOn has it sent anything.
-  Outcome expire(tcp_pcb& pcb, LossRecovery& recovery, Instant now, const TimerLimits& limits);
+  Outcome expire(tcp_pcb& pcb, RestingRecovery& recovery, Instant now, const TimerLimits& limits);
 
   // While the connection is frozen nothing runs; what waits goes on waiting after the thaw, so that
   // a connection that moves all the time still retransmits in time.
@@ -91,7 +91,7 @@ class PcbTimers {
   Instant state_since() const { return state_since_; }
   Instant last_heard() const { return last_heard_; }
   // For how long what waits has waited, and nothing of it was acknowledged; paused.
-  Duration unacknowledged_for() const { return progress_waited_; }
+  Duration unacknowledged_for() const { return progress_.time_since_epoch(); }
   Instant ts_recent_at() const { return ts_recent_at_; }
 
   // What a snapshot brings.
@@ -107,20 +107,21 @@ class PcbTimers {
 
  private:
   Duration persist_interval(const tcp_pcb& pcb) const;
+  Instant recovery_deadline(const tcp_pcb& pcb, const RestingRecovery& recovery) const;
   Instant keep_alive_deadline(const tcp_pcb& pcb) const;
-  Outcome retransmit(tcp_pcb& pcb, LossRecovery& recovery, Instant now);
+  Outcome retransmit(tcp_pcb& pcb, RestingRecovery& recovery, Instant now);
   Outcome probe_window(tcp_pcb& pcb, Instant now);
 
   RttEstimator rtt_;
   Duration rto_{};  // with back-off
+  // Of the first three: while paused, how long they have run, as a time since the epoch.
   Instant rto_start_{};
-  Duration rto_waited_{}, persist_waited_{}, progress_waited_{};  // while paused
   Instant persist_start_{};
+  Instant progress_{};  // SND.UNA has advanced, or what waits now has begun to
   Instant ack_start_{};
   Instant close_start_{};
   Instant state_since_{};
   Instant last_heard_{};
-  Instant progress_{};  // SND.UNA has advanced, or what waits now has begun to
   Instant ts_recent_at_{};
   std::uint8_t retransmissions_ = 0;  // by time-out, in a row
 };

@@ -51,6 +51,7 @@ void StackImpl::after_entry(TcpConnection& connection, const PcbMark& mark) {
   tcp_pcb& pcb = *connection.pcb_;
   recount(connection);
   connection.timers_.after(mark, pcb, now_, timer_limits_);
+  connection.recovery_.rest_if_idle(pcb);
   if (pcb.state != SYN_RCVD) leave_half_open(connection);
   connection.last_state_ = connection.state();
   if (pcb.state == TIME_WAIT && !connection.finished_) {
@@ -93,7 +94,7 @@ err_t StackImpl::on_passive_open(std::uint8_t, tcp_pcb_listen* listener_pcb, tcp
   connection.write_end_ = SeqNum(pcb->snd_lbb + 1);  // behind the SYN
   connection.ts_clock_.set(static_cast<std::uint32_t>(stack.rng_.u64()), stack.now_);
   connection.timers_.begin(stack.now_, stack.timer_limits_);
-  connection.recovery_.begin(*pcb);
+  connection.recovery_.wake(*pcb).begin(*pcb);
   stack.enter_half_open(connection, listener);
 
   tcp_set_flags(pcb, TF_NODELAY);
@@ -191,22 +192,30 @@ LossRecovery::At StackImpl::recovery_at(TcpConnection& connection) {
 
 void StackImpl::segment_sent(tcp_pcb* pcb, tcp_seg* segment) {
   TcpConnection& connection = connection_of(*pcb);
-  connection.recovery_.on_segment_sent(recovery_at(connection), *segment, timestamp(pcb));
+  connection.recovery_.wake(*pcb).on_segment_sent(recovery_at(connection), *segment,
+                                                  timestamp(pcb));
 }
 
 void StackImpl::segment_acked(tcp_pcb* pcb, const tcp_seg* segment) {
   TcpConnection& connection = connection_of(*pcb);
-  connection.recovery_.on_segment_acked(recovery_at(connection), *segment);
+  connection.recovery_.wake(*pcb).on_segment_acked(recovery_at(connection), *segment);
 }
 
 void StackImpl::ack_received(tcp_pcb* pcb, std::uint32_t acked, int duplicate) {
   TcpConnection& connection = connection_of(*pcb);
-  connection.recovery_.on_ack(recovery_at(connection), acked, duplicate != 0);
+  LossRecovery::Ack& ack = connection.stack_.ack_;
+  if (connection.recovery_.resting() && acked == 0 && duplicate == 0 &&
+      ack.options.block_count == 0) {
+    ack = {};  // nothing is in flight that it could tell of
+    return;
+  }
+  connection.recovery_.wake(*pcb).on_ack(recovery_at(connection), acked, duplicate != 0);
 }
 
 std::uint32_t StackImpl::output_window(tcp_pcb* pcb) {
   TcpConnection& connection = connection_of(*pcb);
-  return connection.recovery_.output_window(recovery_at(connection));
+  if (connection.recovery_.resting() && pcb->unsent == nullptr) return pcb->cwnd;
+  return connection.recovery_.wake(*pcb).output_window(recovery_at(connection));
 }
 
 // ---- output ----
@@ -225,7 +234,7 @@ void StackImpl::output_segment(const pbuf* segment, const ip_addr_t* source,
   const EgressQueue::Span span = stack.outgoing_.add(ip, *segment);
 
   if (TcpConnection* connection = stack.serving_) {
-    if (!connection->first_sent_) connection->first_sent_ = stack.now_;
+    if (connection->first_sent_ == kNever) connection->first_sent_ = stack.now_;
     connection->ack_owed_ = false;  // every segment of ours acknowledges and announces the window
     const bool again = span.length > 0 && connection->alive() &&
                        span.seq + span.length <= SeqNum(connection->pcb_->snd_nxt);

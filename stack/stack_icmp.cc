@@ -71,13 +71,13 @@ void StackImpl::lower_path_mtu(TcpConnection& connection, std::uint16_t mtu) {
   const std::uint16_t mss = mss_of_mtu(mtu, connection.tuple_.local.address.family());
   connection.path_mtu_ = mtu;
   connection.path_mtu_at_ = now_;
-  connection.recovery_.on_too_big(pcb, mss);
+  connection.recovery_.wake(pcb).on_too_big(pcb, mss);
   const TcpSnapshot whole = capture_connection(connection, now_);
   bool complete = false;
   const bool survived = serve(connection, [&] {
     complete = cut_anew(whole, mss, now_, pcb);
     if (!complete) return;
-    connection.recovery_.recount(pcb);
+    connection.recovery_.wake(pcb).recount(pcb);
     tcp_output(&pcb);
   });
   if (survived && !complete) {

@@ -196,21 +196,22 @@ void StackImpl::recount(TcpConnection& connection) {
 }
 
 void StackImpl::enter_half_open(TcpConnection& connection, Listener& listener) {
-  connection.half_open_of_ = &listener;
+  MIGD_CHECK(&listener == (connection.listener_ != nullptr ? connection.listener_ : &adopted_));
+  connection.half_open_ = true;
   ++listener.half_open;
   ++half_open_count_;
 }
 
 void StackImpl::leave_half_open(TcpConnection& connection) {
-  if (connection.half_open_of_ == nullptr) return;
-  --connection.half_open_of_->half_open;
+  if (!connection.half_open_) return;
+  --(connection.listener_ != nullptr ? *connection.listener_ : adopted_).half_open;
   --half_open_count_;
-  connection.half_open_of_ = nullptr;
+  connection.half_open_ = false;
 }
 
 void StackImpl::pcb_is_gone(TcpConnection& connection) {
   MIGD_CHECK(!connection.alive());
-  connection.timer_.cancel();
+  connection.timer().cancel();
   connection.pause_reading(false);  // what is left to be read is nobody else's any more
   leave_half_open(connection);
   recount(connection);
@@ -305,16 +306,16 @@ void StackImpl::arm(TcpConnection& connection) {
   const Instant deadline =
       connection.timers_.deadline(*connection.pcb_, connection.recovery_, timer_limits_);
   if (deadline == kNever) {
-    connection.timer_.cancel();
-  } else if (!connection.timer_.armed() || connection.timer_.deadline() != deadline) {
-    wheel_.arm(connection.timer_, deadline);
+    connection.timer().cancel();
+  } else if (!connection.timer().armed() || connection.timer().deadline() != deadline) {
+    wheel_.arm(connection.timer(), deadline);
   }
 }
 
 void StackImpl::on_deadline(Instant now) {
   advance(now);
   while (TimerWheel::Node* node = wheel_.pop_expired(now)) {
-    run_timer(*static_cast<TcpConnection::TimerNode*>(node)->connection);
+    run_timer(static_cast<TcpConnection&>(*node));
   }
   send_unless_delivering();
 }

@@ -285,7 +285,7 @@ void StackImpl::input_for_connection(TcpConnection& connection, Frame& frame,
   connection.timers_.heard_from_peer(now_);
   ack_ = {};
   ack_.options = options.ack;
-  if (!connection.first_heard_) connection.first_heard_ = now_;
+  if (connection.first_heard_ == kNever) connection.first_heard_ = now_;
   // RFC 5681 4.2: what fills a gap is acknowledged at once; and so is what follows, for the
   // sender's window is small now, and an acknowledgment that waits costs it more.
   if (pcb.ooseq != nullptr) connection.quick_acks_ = kQuickAcks;

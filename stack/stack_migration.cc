@@ -31,7 +31,7 @@ FrozenConnection StackImpl::freeze(Connection& connection, Instant now) {
   send_outgoing();  // what lwIP has said already leaves before the silence begins
   c.frozen_ = true;
   ++frozen_count_;
-  c.timer_.cancel();
+  c.timer().cancel();
   c.timers_.pause(now_);
   return grant(c);
 }
@@ -56,7 +56,7 @@ void StackImpl::thaw(FrozenConnection frozen, Instant now) {
     c.ack_owed_ = owed && c.pcb_->state != SYN_RCVD && c.pcb_->state != TIME_WAIT;
     tcp_clear_flags(c.pcb_, TF_ACK_DELAY | TF_ACK_NOW);
     c.timers_.resume(now_);
-    c.recovery_.resume(now_);
+    if (!c.recovery_.resting()) c.recovery_.wake(*c.pcb_).resume(now_);
     arm(c);
     touch(c);
   }
@@ -148,8 +148,8 @@ Result<FrozenConnection> StackImpl::attach(const TcpSnapshot& snapshot, const Te
                      .state_since = now_ - held - snapshot.time_in_state,
                      .last_heard = now_ - held - snapshot.idle,
                      .ts_recent_at = now_ - held - snapshot.ts_recent_age});
-  c.recovery_.restore(*pcb, phase_of(snapshot), snapshot.recovery_end, snapshot.recovery,
-                      snapshot.congestion, now_ - held);
+  c.recovery_.wake(*pcb).restore(*pcb, phase_of(snapshot), snapshot.recovery_end, snapshot.recovery,
+                                 snapshot.congestion, now_ - held);
   c.count_out_of_order();
   recount(c);
   c.frozen_ = true;

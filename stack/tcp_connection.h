@@ -15,7 +15,7 @@
 #include "stack/pcb_timers.h"
 #include "stack/receive_growth.h"
 #include "stack/receive_queue.h"
-#include "stack/recovery/loss_recovery.h"
+#include "stack/recovery/resting_recovery.h"
 #include "stack/timestamp_clock.h"
 
 namespace migd {
@@ -56,7 +56,7 @@ struct ConnectionEvents {
   }
 };
 
-class TcpConnection final : public Connection {
+class TcpConnection final : public Connection, private TimerWheel::Node {
  public:
   TcpConnection(StackImpl& stack, tcp_pcb* pcb, const FourTuple& tuple, const Tenure& tenure,
                 const std::string* service);
@@ -101,8 +101,8 @@ class TcpConnection final : public Connection {
   std::uint64_t bytes_out() const override { return bytes_out_; }
   Duration age() const override;
   Duration smoothed_rtt() const override { return timers_.rtt().srtt(); }
-  std::optional<Instant> first_sent() const override { return first_sent_; }
-  std::optional<Instant> first_heard() const override { return first_heard_; }
+  std::optional<Instant> first_sent() const override { return unless_never(first_sent_); }
+  std::optional<Instant> first_heard() const override { return unless_never(first_heard_); }
 
   bool alive() const { return pcb_ != nullptr; }
 
@@ -111,9 +111,10 @@ class TcpConnection final : public Connection {
   friend struct test::PcbAccess;  // damages PCBs to see what an assertion costs
   friend TcpSnapshot capture_connection(const TcpConnection& connection, Instant now);
 
-  struct TimerNode : TimerWheel::Node {
-    TcpConnection* connection = nullptr;
-  };
+  static std::optional<Instant> unless_never(Instant at) {
+    return at == kNever ? std::nullopt : std::optional(at);
+  }
+  TimerWheel::Node& timer() { return *this; }
 
   bool takes_data() const;              // the state lets the application write
   std::size_t segment_payload() const;  // of a full-sized segment
@@ -132,37 +133,35 @@ class TcpConnection final : public Connection {
   ConnectionHandler* handler_ = nullptr;
   const std::string* service_;
   const std::string* application_;
-  Listener* half_open_of_ = nullptr;  // counted there
-  Listener* listener_ = nullptr;      // who is told of the accepted connection; may be null
+  Listener* listener_ = nullptr;  // who is told of the accepted connection; may be null
 
+  // Of idle connections this is what a node's memory goes into: what is small stands together.
   FourTuple tuple_;
   ConnectionId id_;
   Epoch epoch_;
-  std::uint64_t hash_ = 0;  // of the tuple, for the table
+  std::uint32_t retransmitted_segments_ = 0;
 
   ReceiveQueue received_;
   PcbTimers timers_;
-  LossRecovery recovery_;
-  TimerNode timer_;
+  RestingRecovery recovery_;
   TimestampClock ts_clock_;
   Instant opened_at_{};
-  std::optional<Instant> first_sent_, first_heard_;
+  Instant first_sent_ = kNever, first_heard_ = kNever;
 
   SeqNum write_end_;                 // sequence number behind the last byte that was written
+  std::uint32_t consumed_ = 0;       // by the application, and lwIP not told yet
   std::uint16_t peer_mss_ = 0;       // as the peer has announced it; the PCB's fits our link too
   std::uint16_t announced_mss_ = 0;  // by the SYN/ACK
   std::uint16_t path_mtu_ = 0;       // 0: not known to be less than the link's
+  std::uint8_t quick_acks_ = 0;      // segments that are acknowledged at once
   Instant path_mtu_at_{};            // when it was learnt
   std::uint32_t receive_window_limit_ = 0;
   std::uint32_t send_buffer_limit_ = 0;
   std::uint32_t out_of_order_segments_ = 0, out_of_order_bytes_ = 0;
-  std::uint64_t kept_ = 0;      // bytes, as the stack's budget has them
-  std::uint32_t consumed_ = 0;  // by the application, and lwIP not told yet
+  std::uint64_t kept_ = 0;  // bytes, as the stack's budget has them
   ReceiveGrowth receive_growth_;
   TcpSnapshot::SackBlock duplicate_{};  // of the segment that is processed (RFC 2883)
-  std::uint8_t quick_acks_ = 0;         // segments that are acknowledged at once
   ChallengeBudget challenges_;
-  std::uint32_t retransmitted_segments_ = 0;
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;
 
@@ -170,7 +169,8 @@ class TcpConnection final : public Connection {
   TcpState last_state_ = TcpState::kSynReceived;
   CloseReason reason_ = CloseReason::kFinished;
   bool frozen_ : 1 = false;
-  bool hashed_ : 1 = false;  // in the table
+  bool half_open_ : 1 = false;  // counted by the listener, or by who stands in for one
+  bool hashed_ : 1 = false;     // in the table
   bool event_queued_ : 1 = false;
   bool touched_ : 1 = false;  // tcp_output() is due at the end of deliver_events()
   bool peer_closed_ : 1 = false;

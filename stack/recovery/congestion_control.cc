@@ -45,6 +45,13 @@ void CongestionControl::on_undo() {
   std::visit([](auto& algorithm) { algorithm.on_undo(); }, algorithm_);
 }
 
+bool CongestionControl::is_fresh(CongestionAlgorithm algorithm) const {
+  const bool same =
+      std::holds_alternative<Cubic>(algorithm_) == (algorithm == CongestionAlgorithm::kCubic);
+  return same && !slow_start_.is_judging() &&
+         std::visit([](const auto& a) { return a.is_fresh(); }, algorithm_);
+}
+
 CongestionState CongestionControl::capture(Instant now) const {
   CongestionState state;
   state.algorithm = std::holds_alternative<Cubic>(algorithm_) ? CongestionAlgorithm::kCubic

@@ -32,6 +32,7 @@ class Reno {
   std::uint32_t on_loss(const CongestionWindow& window, std::uint32_t in_flight);
   void on_time_out() {}
   void on_undo() {}
+  bool is_fresh() const { return true; }
   void capture(Instant, CongestionState&) const {}
   void restore(const CongestionState&, Instant) {}
 };
@@ -42,6 +43,7 @@ class Cubic {
   std::uint32_t on_loss(const CongestionWindow& window, std::uint32_t in_flight);
   void on_time_out() { after_time_out_ = true; }
   void on_undo();
+  bool is_fresh() const { return !epoch_known_ && !after_time_out_ && cwnd_max_ == 0; }
   void capture(Instant now, CongestionState& out) const;
   void restore(const CongestionState& state, Instant captured_at);
 
@@ -76,6 +78,9 @@ class CongestionControl {
   void on_time_out();
   // The last loss was none.
   void on_undo();
+
+  // It is what `algorithm` begins with, but for the rounds of slow start.
+  bool is_fresh(CongestionAlgorithm algorithm) const;
 
   CongestionState capture(Instant now) const;
   void restore(const CongestionState& state, Instant captured_at);

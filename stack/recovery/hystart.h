@@ -29,6 +29,8 @@ class HyStart {
   // Slow start begins anew after a time-out; what is above is only for the first one.
   void stop() { *this = HyStart(); }
 
+  bool is_judging() const { return rounds_ > 0; }  // it has seen the round trip grow
+
   void capture(CongestionState& out) const;
   void restore(const CongestionState& state);
 

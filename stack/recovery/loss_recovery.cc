@@ -29,6 +29,21 @@ std::uint32_t initial_window(const tcp_pcb& pcb) {
 
 }  // namespace
 
+LossRecovery::LossRecovery(CongestionAlgorithm algorithm, const Rest& rest, const tcp_pcb& pcb)
+    : recovery_end_(SeqNum(pcb.lastack) - 1),
+      congestion_(algorithm),
+      min_rtt_(rest.min_rtt),
+      limited_until_(pcb.lastack),
+      last_sent_(rest.last_sent) {}
+
+bool LossRecovery::at_rest(const tcp_pcb& pcb, CongestionAlgorithm algorithm) const {
+  const SeqNum una(pcb.lastack);
+  return pcb.unacked == nullptr && pcb.unsent == nullptr && pcb.state >= ESTABLISHED &&
+         phase_ == Phase::kOpen && recovery_end_ == una - 1 && limited_until_ == una &&
+         pcb.dupacks == 0 && !probe_end_ && !undo_.possible() && rack_.is_fresh() &&
+         congestion_.is_fresh(algorithm);
+}
+
 void LossRecovery::begin(tcp_pcb& pcb) {
   pcb.ssthresh = CongestionWindow::kMax;  // RFC 5681 3.1: arbitrarily high
   recovery_end_ = limited_until_ = SeqNum(pcb.lastack);

@@ -74,6 +74,16 @@ class LossRecovery {
 
   explicit LossRecovery(CongestionAlgorithm algorithm) : congestion_(algorithm) {}
 
+  // What it knows while nothing is under way and nothing was ever lost; the rest follows from the
+  // PCB (stack/recovery/resting_recovery.h).
+  struct Rest {
+    MinRtt min_rtt;
+    Instant last_sent{};
+  };
+  LossRecovery(CongestionAlgorithm algorithm, const Rest& rest, const tcp_pcb& pcb);
+  bool at_rest(const tcp_pcb& pcb, CongestionAlgorithm algorithm) const;
+  Rest rest() const { return {min_rtt_, last_sent_}; }
+
   // The handshake's first segment is about to leave.
   void begin(tcp_pcb& pcb);
 

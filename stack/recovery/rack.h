@@ -39,6 +39,9 @@ class Rack {
   // Whether it was sent before the one that was sent last of those that were delivered.
   bool is_before_delivered(const Segment& segment) const;
 
+  // It has seen no reordering, and nothing else that outlives the segments in flight.
+  bool is_fresh() const { return !reordering_seen_ && multiplier_ == 1 && !round_; }
+
   void capture(Instant now, RecoveryState& out) const;
   void restore(const RecoveryState& state, Instant captured_at);
 

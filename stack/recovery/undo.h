@@ -31,6 +31,7 @@ class Undo {
     timestamp_.reset();
   }
   void end() { possible_ = false; }
+  bool possible() const { return possible_; }
 
   void on_retransmission(std::uint32_t bytes, std::uint32_t timestamp) {
     if (!possible_) return;

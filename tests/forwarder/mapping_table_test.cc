@@ -46,7 +46,7 @@ TEST_F(MappingTableTest, FindsWhatWasInstalledAndOnlyThat) {
   ASSERT_NE(mapping, nullptr);
   EXPECT_EQ(mapping->owner, NodeId{7});
   EXPECT_EQ(mapping->flow, FlowId{42});
-  EXPECT_EQ(mapping->tenure, (Tenure{connection_id(1), Epoch{2}}));
+  EXPECT_EQ(mapping->tenure(), (Tenure{connection_id(1), Epoch{2}}));
   EXPECT_EQ(table.find(tuple(2), now), nullptr);
 }
 

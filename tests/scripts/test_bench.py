@@ -105,6 +105,20 @@ def test_the_table_of_the_engine():
             assert row["opponent"] > 0 and row["target_of"] == "ratio"
 
 
+def test_the_table_of_scale():
+    done = bench("scale", "--quick", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = {row["row"]: row for row in json.loads(done.stdout)}
+    assert list(rows) == ["packet-1m", "map-1m", "map-1m-memory", "packet-1m-end", "loop",
+                          "memory-1m", "drain-100k"]
+    for row in rows.values():
+        assert list(row) == KEYS and row["table"] == "scale" and row["ours"] > 0
+        assert not row["at_least"] and row["met"] == (row[row["target_of"]] <= row["target"])
+    for name in ("packet-1m", "map-1m", "packet-1m-end"):
+        assert rows[name]["opponent"] > 0 and rows[name]["target_of"] == "ratio"
+    assert rows["map-1m-memory"]["met"]  # it has nothing to do with the machine, nor with its load
+
+
 def test_an_unknown_table_is_refused():
     done = bench("no-such-table")
     assert done.returncode == 2 and done.stdout == ""
