@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -16,6 +17,7 @@
 #include <ostream>
 
 #include "app/files/posix_file_store.h"
+#include "base/limits.h"
 #include "base/random.h"
 #include "base/uv/uv_loop.h"
 #include "base/uv/uv_stream.h"
@@ -46,6 +48,10 @@ void keep_freed_memory() {
 // free, more than a third of it, and no connection has moved for a while. It takes milliseconds.
 constexpr Duration kTidyEvery = 5s;
 constexpr std::size_t kFreeWorthGiving = 8u << 20;
+// To look at the heap of a million connections takes a tenth of a second: it is done only while it
+// may tell something, after moves or when more than half of the connections have ended, until what
+// is remembered of them is forgotten too.
+constexpr Duration kTidyFor = limits::kTombstoneLifetime + 3 * kTidyEvery;
 
 bool worth_giving_back() {
   const struct mallinfo2 heap = mallinfo2();
@@ -141,7 +147,13 @@ class Daemon {
     const std::uint64_t moves = node_->migrations().completed + node_->migrations().arrived;
     const bool quiet = moves == moves_before_;
     moves_before_ = moves;
-    if (!quiet || !worth_giving_back()) return;
+    const std::uint32_t connections = node_->stack().counts().total;
+    connections_most_ = std::max(connections_most_, connections);
+    if (!quiet || connections < connections_most_ / 2) {
+      tidy_until_ = loop_.now() + kTidyFor;
+      connections_most_ = connections;
+    }
+    if (!quiet || loop_.now() >= tidy_until_ || !worth_giving_back()) return;
 
     malloc_trim(kFreeWorthGiving / 4);
   }
@@ -166,6 +178,8 @@ class Daemon {
   std::unique_ptr<StreamListener> listener_;
   std::unique_ptr<Timer> tidy_timer_ = loop_.make_timer([this] { tidy(); });
   std::uint64_t moves_before_ = 0;
+  std::uint32_t connections_most_ = 0;  // since it was tidied last
+  Instant tidy_until_{};
   int exit_code_ = kExitDone;
 };
 

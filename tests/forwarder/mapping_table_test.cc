@@ -212,7 +212,7 @@ TEST_F(MappingTableTest, AgreesWithAModelOverManyRandomSteps) {
     ASSERT_EQ(table.size(), model.size());
   }
   table.for_each([&](const FourTuple& t, const Mapping& m) {
-    EXPECT_EQ(model.at(t.peer.port), (std::pair{m.tenure.epoch.value, m.owner.value}));
+    EXPECT_EQ(model.at(t.peer.port), (std::pair{m.tenure().epoch.value, m.owner.value}));
   });
 }
 
