@@ -12,7 +12,7 @@ namespace migd::bench {
 namespace {
 
 constexpr std::uint16_t kGuePort = 6080, kChannelPort = 7946;
-constexpr Instant kStart{Duration(1000s)};
+constexpr Instant kMapped{Duration(1000s)};
 constexpr NodeId kHost{2};
 
 NodeInfo node(NodeId id, Roles roles) {
@@ -25,10 +25,10 @@ NodeInfo node(NodeId id, Roles roles) {
 }
 
 FourTuple tuple_of(std::uint32_t flow) {
-  constexpr std::uint32_t kVip = 0x0a4d6401, kFirstClient = 0x0a4d8000, kPorts = 60'000;
-  return {{IpAddress::v4(kVip), 7},
-          {IpAddress::v4(kFirstClient + flow / kPorts),
-           static_cast<std::uint16_t>(1024 + flow % kPorts)}};
+  constexpr std::uint32_t kService = 0x0a4d6401, kFirstAddress = 0x0a4d8000, kPortsEach = 60'000;
+  return {{IpAddress::v4(kService), 7},
+          {IpAddress::v4(kFirstAddress + flow / kPortsEach),
+           static_cast<std::uint16_t>(1024 + flow % kPortsEach)}};
 }
 
 class ForwarderPopulation : public Population, private FrameSink {
@@ -51,7 +51,7 @@ class ForwarderPopulation : public Population, private FrameSink {
 
   double nanoseconds_per_packet(unsigned packets) override {
     Stopwatch watch;
-    Instant now = kStart;
+    Instant now = kMapped;
     for (unsigned done = 0; done < packets; done += kBatch) {
       std::array<Frame, kBatch> frames;
       for (Frame& frame : frames)
@@ -93,7 +93,7 @@ class ForwarderPopulation : public Population, private FrameSink {
   NodeHealth health_{self_, peers_, bus_};
   Tunnel tunnel_{self_, peers_, kGuePort, kChannelPort, LinkCapabilities{},
                  pool_, *this,  drops_,   rng_};
-  Forwarder forwarder_{self_, peers_, tunnel_, health_, bus_, drops_, rng_, kStart};
+  Forwarder forwarder_{self_, peers_, tunnel_, health_, bus_, drops_, rng_, kMapped};
   double bytes_ = 0;
 };
 
