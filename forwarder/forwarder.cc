@@ -109,8 +109,8 @@ Forwarder::Route Forwarder::route(Frame& frame, const IpHeader& ip, const TcpVie
   if (!roles_.forwarder) return Route::kLocal;
   const FourTuple tuple{{ip.dst, tcp.dst_port()}, {ip.src, tcp.src_port()}};
   Mapping* const mapping = mappings_.find(tuple, now);
-  if (mapping == nullptr) return route_unmapped(frame, tuple);
   const bool opens = tcp.has(tcp_flag::kSyn) && !tcp.has(tcp_flag::kAck);
+  if (mapping == nullptr) return route_unmapped(frame, tuple, opens);
   mapping->syn_seen |= opens;
   return route_mapped(frame, ip, *mapping, /*may_rewrite=*/!opens);
 }
@@ -144,14 +144,15 @@ bool Forwarder::classify_again(Frame frame, int hops) {
   const FourTuple tuple{{ip->dst, tcp->dst_port()}, {ip->src, tcp->src_port()}};
   // A classifier whose own stack has not taken it has no such service.
   if (roles_.classifier) return drop(DropReason::kNoService) == Route::kSent;
-  return route_unmapped(frame, tuple, hops) == Route::kSent;
+  return route_unmapped(frame, tuple, /*opens=*/true, hops) == Route::kSent;
 }
 
-Forwarder::Route Forwarder::route_unmapped(Frame& frame, const FourTuple& tuple, int hops) {
+Forwarder::Route Forwarder::route_unmapped(Frame& frame, const FourTuple& tuple, bool opens,
+                                           int hops) {
   if (roles_.classifier) return Route::kLocal;
   NodeId first, second;  // by preference; a draining one only keeps what it has
   for (const NodeId node : rendezvous_order(kRendezvousKey, tuple, classifiers_)) {
-    if (first == NodeId{} && health_.ready(node)) {
+    if (first == NodeId{} && (opens ? health_.ready(node) : health_.up(node))) {
       first = node;
     } else if (second == NodeId{} && health_.up(node)) {
       second = node;
@@ -172,7 +173,7 @@ Forwarder::Route Forwarder::route_icmp(Frame& frame, const IpHeader& ip, Instant
   const auto quoted = quoted_segment(*icmp, ip.family());
   if (!quoted || quoted->flow.local.address != ip.dst) return drop(DropReason::kIcmpIgnored);
   Mapping* const mapping = mappings_.find(quoted->flow, now);
-  return mapping == nullptr ? route_unmapped(frame, quoted->flow)
+  return mapping == nullptr ? route_unmapped(frame, quoted->flow, /*opens=*/false)
                             : route_mapped(frame, ip, *mapping, /*may_rewrite=*/false);
 }
 

@@ -77,7 +77,8 @@ class Forwarder {
   void send_order_mark(const Moved& flow);
   void on_peer_up(const PeerUp& message);
   Route route_mapped(Frame& frame, const IpHeader& ip, const Mapping& mapping, bool may_rewrite);
-  Route route_unmapped(Frame& frame, const FourTuple& tuple, int hops = 0);
+  // `opens`: it is a SYN.
+  Route route_unmapped(Frame& frame, const FourTuple& tuple, bool opens, int hops = 0);
   Route route_icmp(Frame& frame, const IpHeader& ip, Instant now);
   Route drop(DropReason reason);
 

@@ -220,13 +220,28 @@ TEST(Forwarder, DrainingClassifierGetsNothingNewButIsTheSecondChance) {
   for (std::uint16_t port = 1; port < 50; ++port) {
     FourTuple tuple = tuple_v4();
     tuple.peer.port = port;
-    t.route(client_packet(tuple, 1));
+    t.route(client_packet(tuple, 0, tcp_flag::kSyn));
     EXPECT_EQ(t.sent_to(), NodeId{3});
     EXPECT_EQ(t.gue()->next_hop, NodeId{2});
   }
   t.tell(PeerDown{NodeId{2}, "gone"});
   t.route(client_packet(tuple_v4(), 1));
   EXPECT_EQ(t.gue()->next_hop, NodeId{});
+}
+
+TEST(Forwarder, WhoTookAConnectionIsAskedFirstAlsoWhenItDrains) {
+  Fixture t(kForwarderRole);
+  for (std::uint16_t port = 1; port < 50; ++port) {
+    FourTuple tuple = tuple_v4();
+    tuple.peer.port = port;
+    t.tell(PeerLoadReported{NodeId{2}, {.draining = false}});
+    t.route(client_packet(tuple, 0, tcp_flag::kSyn));
+    const NodeId took = t.sent_to();
+    t.tell(PeerLoadReported{NodeId{2}, {.draining = true}});
+    t.route(client_packet(tuple, 1));
+    EXPECT_EQ(t.sent_to(), took);
+    EXPECT_EQ(t.gue()->next_hop, took == NodeId{2} ? NodeId{3} : NodeId{2});
+  }
 }
 
 TEST(Forwarder, OnlyADrainingClassifierIsBetterThanNone) {

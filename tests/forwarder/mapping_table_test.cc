@@ -84,6 +84,14 @@ TEST_F(MappingTableTest, OwnerMayAnnounceANewFlowIdentifier) {
   EXPECT_EQ(table.find(tuple(1), now)->flow, FlowId{43});
 }
 
+TEST_F(MappingTableTest, WhoNamesNoFlowIdentifierTakesNoneAway) {
+  install(request(connection_id(1), 3, 7, 42));
+  install(request(connection_id(1), 3, 7, 0));
+  EXPECT_EQ(table.find(tuple(1), now)->flow, FlowId{42});
+  install(request(connection_id(1), 4, 8, 0));
+  EXPECT_EQ(table.find(tuple(1), now)->flow, FlowId{});
+}
+
 // ---- the four-tuple is used again ----
 
 TEST_F(MappingTableTest, YoungerConnectionOfTheSameBootReplaces) {

@@ -1,4 +1,4 @@
-"""Several forwarders, and a classifier that is neither forwarder nor host."""
+"""Several forwarders, and classifiers that are neither forwarder nor host."""
 import hashlib
 import json
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 from lab import ramp
 from moves import ECHO, PORTS, finish, keep_moving, start_client
 
-LAB_OPTIONS = ("--hosts", "2", "--forwarders", "2", "--classifiers", "1")
+LAB_OPTIONS = ("--hosts", "2", "--forwarders", "2", "--classifiers", "2")
 
 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
@@ -67,7 +67,7 @@ def wait_for_more(lab, connection):
 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 def test_a_flow_goes_on_by_another_forwarder(lab, family):
-    """Its forwarder dies, and the classifier, whose tombstone would show the way; then it is back
+    """Its forwarder dies, and the classifiers, whose tombstone would show the way; then it is back
     with an empty table."""
     vip = lab.vip4 if family == "ipv4" else lab.vip6
     hops = hops_of(lab, vip)
@@ -77,13 +77,14 @@ def test_a_flow_goes_on_by_another_forwarder(lab, family):
         port = next(PORTS)
         client = start_client(lab, "echo", vip, ECHO, port, 200, 10)
         connection, owner = lab.owner_of(port)
-        for node in ("f1", "k1"):
+        for node in ("f1", "k1", "k2"):
             lab.signal(node, "KILL")
         turn_to(lab, vip, hops[1:])
         wait_for_more(lab, connection)
         lab.move(connection, lab.next_host(owner), entry="f2")
         wait_for_more(lab, connection)
         lab.lab("start", "k1")
+        lab.lab("start", "k2")
         lab.start_node("f1")
         turn_to(lab, vip, hops[:1])
         wait_for_more(lab, connection)
@@ -91,3 +92,26 @@ def test_a_flow_goes_on_by_another_forwarder(lab, family):
         finish(client, lab)
     finally:
         turn_to(lab, vip, hops)
+
+
+def test_who_drains_still_shows_the_way(lab):
+    """A flow is turned to a forwarder that has never seen it, while the classifier that took it
+    drains; then one that another has taken since is asked for at both."""
+    hops = hops_of(lab, lab.vip4)
+    try:
+        turn_to(lab, lab.vip4, hops[:1])
+        before, *since = [next(PORTS) for _ in range(6)]
+        first = start_client(lab, "echo", lab.vip4, ECHO, before, 100, 10)
+        connection, owner = lab.owner_of(before)
+        taker = lab.migd(owner, "trace", connection)[1]["moves"][0]["from"]
+        assert lab.migd(taker, "drain")[0] == 0
+        time.sleep(1)  # its heartbeats say so
+        turn_to(lab, lab.vip4, hops[1:])
+        wait_for_more(lab, connection)
+        others = [start_client(lab, "echo", lab.vip4, ECHO, port, 100, 10) for port in since]
+        for client in (first, *others):
+            finish(client, lab)
+    finally:
+        lab.migd("k1", "drain", "--stop")
+        lab.migd("k2", "drain", "--stop")
+        turn_to(lab, lab.vip4, hops)
