@@ -23,7 +23,7 @@ not hold and the machine itself was seen standing still meanwhile, it is all don
 twice, and says so.
 """
 
-DOWNLOAD_MOVES, UPLOAD_MOVES = 22, 12
+DOWNLOAD_MOVES, UPLOAD_MOVES = 26, 10
 ATTEMPTS = 3
 TRANSFER_S = 7               # how long a transfer shall last at the speed of this machine
 SIZE_MAX = 6 << 30
