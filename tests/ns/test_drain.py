@@ -17,8 +17,8 @@ def connections_at(lab, node):
 
 
 def start_downloads(lab, url):
-    """Of the same file, each to a file of its own; they take some seconds, for the client takes
-    little at a time."""
+    """Of the same file, each to a file of its own. They take some seconds, for the client takes
+    little at a time: but for a few, which have all of it before curl looks at the rate."""
     folder = os.path.join(lab.runtime, "downloads")
     os.makedirs(folder, exist_ok=True)
     script = ("sysctl -qw net.ipv4.tcp_rmem='4096 65536 65536'; "
@@ -50,19 +50,21 @@ def test_a_drained_node_gives_its_downloads_away(lab):
     folder, downloads = start_downloads(lab, f"http://{lab.vip4}/{node}/drain.bin")
     give_up = time.monotonic() + 20
     while (connections_at(lab, "f1") != 0 or
-           sum(connections_at(lab, host) for host in lab.hosts) != DOWNLOADS):
+           sum(connections_at(lab, host) for host in lab.hosts) < DOWNLOADS * 4 // 5):
         assert time.monotonic() < give_up, lab.logs()
         time.sleep(0.05)
+    time.sleep(0.5)  # until all have begun
     try:
         for host in others:  # all to the one: whoever was classified too late is elsewhere
             drain(lab, host, "--to", node)
         undrain(lab, *others)
-        assert connections_at(lab, node) == DOWNLOADS
-        assert drain(lab, node) == DOWNLOADS
+        downloading = connections_at(lab, node)
+        assert downloading >= DOWNLOADS * 4 // 5
+        assert drain(lab, node) == downloading
         assert lab.migd(node, "status")[1]["state"] == "draining"
         assert downloads.poll() is None, "they ended too soon: nothing was moved under load"
         shares = [connections_at(lab, host) for host in others]
-        assert sum(shares) == DOWNLOADS and min(shares) >= DOWNLOADS // 3, shares
+        assert sum(shares) == downloading and min(shares) >= downloading // 3, shares
 
         # What is new goes elsewhere.
         port = next(PORTS)
