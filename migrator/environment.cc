@@ -23,12 +23,10 @@ bool MigratorEnvironment::announce_owner(const FourTuple& tuple, const Tenure& t
   if (forwarder == options.self || channel.session_up(forwarder)) {
     return announce_to(forwarder, tuple, tenure, now);
   }
-  // It is told when it is back. Until then the clients' packets come by the others.
+  // Until it is back the clients' packets come by the others.
   if (options.is_forwarder) announce_to(options.self, tuple, tenure, now);
   for (const NodeInfo& peer : options.peers) {
-    if (peer.roles.forwarder && channel.session_up(peer.id)) {
-      announce_to(peer.id, tuple, tenure, now);
-    }
+    if (peer.roles.forwarder) announce_to(peer.id, tuple, tenure, now);
   }
   return true;
 }
@@ -39,6 +37,7 @@ bool MigratorEnvironment::announce_to(NodeId forwarder, const FourTuple& tuple,
     bus.post(MappingRequest{tuple, tenure, options.self, FlowId{}});
     return true;
   }
+  if (!channel.session_up(forwarder)) return true;  // it is told of all when it is back
   const std::optional<FlowId> flow = flow_ids.take(forwarder);
   if (!flow || !send(forwarder, wire::Map{tenure, options.self, *flow, tuple}, now)) {
     unannounced[forwarder].insert(tenure.connection);
