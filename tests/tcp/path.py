@@ -17,15 +17,19 @@ async def fill(c, segments=4):
     return await c.receive(segments * c.mss, acks=False)
 
 
+async def cut_anew(c, first, told, mtu):
+    """What was too big comes again at once, in segments that fit `mtu`."""
+    c.mtu = mtu
+    await c.tell(too_big(first.raw, told))
+    return await c.expect(data=c.mss, seq=first.seq, within=0.8 * MIN_RTO_S)
+
+
 @case(steps=9, app="source", options=PLAIN)
 async def path_mtu_is_learnt(c):
     """RFC 1191 6.4, RFC 8201 5.4: what was too big comes again at once, in smaller segments; what
     follows is no larger."""
     segments = await fill(c)
-    c.mtu = NARROW
-    await c.tell(too_big(segments[0].raw, NARROW))
-    again = await c.expect(data=c.mss, seq=segments[0].seq, within=0.8 * MIN_RTO_S)
-    c.rcv_nxt = again.end
+    c.rcv_nxt = (await cut_anew(c, segments[0], NARROW, NARROW)).end
     await c.receive(c.mss)
     c.window = 20 * c.mss
     await c.send("A")
@@ -36,10 +40,9 @@ async def path_mtu_is_learnt(c):
 @case(steps=11, app="source", options=PLAIN)
 async def path_mtu_shrinks_again(c):
     """RFC 8201 4: a narrower link behind the first one, whose router speaks in turn."""
-    segments = await fill(c)
-    for c.mtu in (1400, 1350, SILENT):
-        await c.tell(too_big(segments[0].raw, c.mtu))
-        segments = [await c.expect(data=c.mss, seq=segments[0].seq, within=0.8 * MIN_RTO_S)]
+    first = (await fill(c))[0]
+    for mtu in (1400, 1350, SILENT):
+        first = await cut_anew(c, first, mtu, mtu)
     await c.send("A")
     await c.receive(10 * c.mss)
 
@@ -73,10 +76,7 @@ async def path_mtu_is_not_believed(c):
 async def path_mtu_has_a_floor(c):
     """RFC 5927 7.2: over IPv4 whoever says 68 is taken to say 552."""
     segments = await fill(c)
-    await c.tell(too_big(segments[0].raw, 68))
-    c.mtu = 552
-    again = await c.expect(data=c.mss, seq=segments[0].seq, within=0.8 * MIN_RTO_S)
-    c.rcv_nxt = again.end
+    c.rcv_nxt = (await cut_anew(c, segments[0], 68, 552)).end
     await c.send("A")
     await c.receive(10 * c.mss)
     await c.receive(10 * c.mss)
