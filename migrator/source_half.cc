@@ -56,10 +56,6 @@ void SourceHalf::set_handover(const ConnectionId& connection, Shim::Handover han
   handovers_[connection] = std::move(handover);
 }
 
-SourceHalf::Outgoing* SourceHalf::find(const Tenure& tenure) {
-  return outgoing_.find(tenure);
-}
-
 // ---- kRequested ----
 
 Blockers SourceHalf::blockers(const Connection& connection, const MigrationRequest& wish) const {
@@ -161,7 +157,7 @@ void SourceHalf::hold_on(Outgoing& m, Instant now) {
 // ---- kPrepared ----
 
 void SourceHalf::on_promise(const wire::Promise& message, NodeId from, Instant now) {
-  Outgoing* const m = find(message.tenure);
+  Outgoing* const m = outgoing_.find(message.tenure);
   if (m == nullptr || m->stage != Stage::kRequested || from != m->request.target) return;
   if (!message.reason.empty()) return withdraw(*m, message.reason);
   Connection* const connection = env_.stack.find(message.tenure.connection);
@@ -193,7 +189,7 @@ bool SourceHalf::moving(const ConnectionId& connection) const {
 void SourceHalf::poll(Instant now) {
   std::vector<Tenure> settled;
   for (const Tenure& tenure : settling_) {
-    const Outgoing& m = *find(tenure);
+    const Outgoing& m = *outgoing_.find(tenure);
     const Connection* connection = env_.stack.find(tenure.connection);
     // What an earlier owner still passes on here would come behind what goes on from here.
     const bool complete = !env_.driver.awaits_older(m.tuple);
@@ -207,7 +203,7 @@ void SourceHalf::poll(Instant now) {
 
 void SourceHalf::stop_settling(const Tenure& tenure, Instant now) {
   std::erase(settling_, tenure);
-  Outgoing& m = *find(tenure);
+  Outgoing& m = *outgoing_.find(tenure);
   Connection* const connection = env_.stack.find(tenure.connection);
   if (still_fit(m, connection)) freeze(m, *connection, now);
 }
@@ -331,7 +327,7 @@ Result<void> SourceHalf::send_state(Outgoing& m, Instant now) {
 // ---- kGranted: the point of no return ----
 
 void SourceHalf::on_ready(const wire::Ready& message, NodeId from, Instant now) {
-  Outgoing* m = find(message.tenure);
+  Outgoing* m = outgoing_.find(message.tenure);
   // Rolled back meanwhile, and the ABORT was lost with its session.
   if (m == nullptr || m->stage < Stage::kSent) {
     env_.send(from, wire::Abort{message.tenure, "rolled_back"}, now);
@@ -359,7 +355,7 @@ void SourceHalf::grant(Outgoing& m, Instant now) {
 }
 
 bool SourceHalf::on_barrier(const wire::Barrier& message, Instant now) {
-  Outgoing* m = find(message.tenure);
+  Outgoing* m = outgoing_.find(message.tenure);
   if (m == nullptr || m->stage < Stage::kSent) return false;
   if (m->barrier) return true;
   m->barrier = message;
@@ -380,7 +376,7 @@ void SourceHalf::pass_barrier(Outgoing& m, Instant now) {
 // ---- kReleased ----
 
 void SourceHalf::on_active(const wire::Active& message, NodeId from, Instant now) {
-  Outgoing* m = find(message.tenure);
+  Outgoing* m = outgoing_.find(message.tenure);
   if (m == nullptr || from != m->request.target || m->stage != Stage::kGranted) return;
   release(*m, now);
 }
@@ -409,7 +405,7 @@ void SourceHalf::release(Outgoing& m, Instant now) {
 // ---- the ways back ----
 
 void SourceHalf::on_refuse(const wire::Refuse& message, NodeId from, Instant now) {
-  Outgoing* m = find(message.tenure);
+  Outgoing* m = outgoing_.find(message.tenure);
   if (m == nullptr || from != m->request.target || !m->frozen) return;
   roll_back(*m, message.reason, MigrationOutcome::kRefused, now);
 }
@@ -473,7 +469,7 @@ void SourceHalf::on_session_down(NodeId peer, Instant now) {
 
 void SourceHalf::on_undeliverable(const Tenure& tenure, NodeId via, const std::string& reason,
                                   Instant now) {
-  Outgoing* m = find(tenure);
+  Outgoing* m = outgoing_.find(tenure);
   if (m == nullptr || m->stage < Stage::kSent || m->stage > Stage::kGranted || via != m->way)
     return;
   if (m->stage == Stage::kGranted ||

@@ -124,7 +124,6 @@ class SourceHalf {
   void refuse(const MigrationRequest& request, const std::string& reason);
   void refuse(const MigrationRequest& request, const Blockers& blockers);
   void report_refused(const MigrationRequest& request, const std::string& reason);
-  Outgoing* find(const Tenure& tenure);
 
   MigratorEnvironment& env_;
   TenureTable<Outgoing> outgoing_;
