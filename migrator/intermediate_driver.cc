@@ -214,12 +214,16 @@ void IntermediateDriver::to_stack(Frame frame, const Passing& packet, Instant no
   }
 }
 
+// What has been passed on too often ends here, counted.
+bool IntermediateDriver::went_in_circles(const Passing& packet) {
+  if (packet.hops < limits::kForwardHopsMax) return false;
+  drops_.count(DropReason::kEncapsulationLoop);
+  return true;
+}
+
 // The forwarder's choice may have changed since the SYN: its second one may know the flow.
 void IntermediateDriver::ask_next_hop(Frame frame, const Passing& packet) {
-  if (packet.hops >= limits::kForwardHopsMax) {
-    drops_.count(DropReason::kEncapsulationLoop);
-    return;
-  }
+  if (went_in_circles(packet)) return;
   GueHeader header;
   header.hops = static_cast<std::uint8_t>(packet.hops + 1);
   header.tenure = packet.tenure;
@@ -230,18 +234,13 @@ void IntermediateDriver::ask_next_hop(Frame frame, const Passing& packet) {
 void IntermediateDriver::give_back(Frame frame, const Passing& packet) {
   if (packet.from == NodeId{} || unclaimed_syns_.size() == kUnclaimedSynsMax) {
     drops_.count(DropReason::kNoService);
-  } else if (packet.hops >= limits::kForwardHopsMax) {
-    drops_.count(DropReason::kEncapsulationLoop);
-  } else {
+  } else if (!went_in_circles(packet)) {
     unclaimed_syns_.push_back({std::move(frame), packet.from, packet.hops, packet.tenure});
   }
 }
 
 void IntermediateDriver::follow(Tombstone& stone, Frame frame, const Passing& packet, Instant now) {
-  if (packet.hops >= limits::kForwardHopsMax) {
-    drops_.count(DropReason::kEncapsulationLoop);
-    return;
-  }
+  if (went_in_circles(packet)) return;
   if (stone.newer && now - stone.used >= kBarrierPatience) {
     stone.to = *std::exchange(stone.newer, std::nullopt);
     stone.told = NodeId{};

@@ -203,6 +203,7 @@ class IntermediateDriver {
   static bool is_straggler(const Gate& gate, const Passing& packet);
   void open_gate(Gate& gate, Instant now);
   void to_stack(Frame frame, const Passing& packet, Instant now);
+  bool went_in_circles(const Passing& packet);
   void ask_next_hop(Frame frame, const Passing& packet);
   void give_back(Frame frame, const Passing& packet);
   Tombstone* live_tombstone(const FourTuple& tuple, Instant now);

@@ -36,7 +36,8 @@ bool has_drained(const Connection& connection, MigrationMode mode) {
   if (mode == MigrationMode::kDrain) {
     return connection.unsent() + connection.unacknowledged() == 0;
   }
-  const Duration round_trip = connection.smoothed_rtt();
+  // Not the smoothed one: what waits in queues on the way flows on while this side is silent.
+  const Duration round_trip = connection.least_rtt();
   return to_carry(connection) <= kSettledBytes || round_trip == Duration::zero() ||
          round_trip > kSettlingRoundTrip;
 }
@@ -383,7 +384,7 @@ void SourceHalf::on_active(const wire::Active& message, NodeId from, Instant now
 
 void SourceHalf::on_superseded(const ConnectionId& connection, Epoch by, Instant now) {
   // The latest first: below one that is released, all are.
-  outgoing_.visit_down(connection, by, [&](Epoch, Outgoing& m) {
+  outgoing_.visit_down(connection, by, [&](Outgoing& m) {
     if (m.stage == Stage::kReleased) return false;
     if (m.stage == Stage::kGranted) release(m, now);
     return true;

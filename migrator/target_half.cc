@@ -44,10 +44,6 @@ ConnectionRecord record_of(const ConnectionBlob& blob, Instant now) {
 TargetHalf::TargetHalf(MigratorEnvironment& environment, Instant now)
     : env_(environment), promises_(environment.stack, now), wheel_(now) {}
 
-Epoch TargetHalf::highest_epoch(const ConnectionId& connection) const {
-  return incoming_.latest_epoch(connection);
-}
-
 TargetHalf::Incoming& TargetHalf::expect(const Tenure& tenure, NodeId source, Instant now) {
   if (Incoming* const known = incoming_.find(tenure)) return *known;
   Incoming& made = incoming_.put(tenure, std::make_unique<Incoming>());
@@ -115,7 +111,7 @@ std::string TargetHalf::fence(const Tenure& tenure, const FourTuple& tuple) cons
     return "stale_epoch";
   }
   // This tenure itself is in the map already; a higher one of the connection fences it off.
-  if (highest_epoch(id) > tenure.epoch) return "stale_epoch";
+  if (incoming_.latest_epoch(id) > tenure.epoch) return "stale_epoch";
   if (const Connection* other = env_.stack.find(tuple); other != nullptr && other->id() != id) {
     return "tuple_in_use";
   }

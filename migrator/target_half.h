@@ -36,9 +36,6 @@ class TargetHalf {
   void on_barrier(const wire::Barrier& message, NodeId from, Instant now);
   void on_session_up(NodeId peer, Instant now);
 
-  // The highest epoch of a connection that this half has decided about.
-  Epoch highest_epoch(const ConnectionId& connection) const;
-
   Instant next_deadline() const {
     return std::min(wheel_.next_deadline(), promises_.next_deadline());
   }

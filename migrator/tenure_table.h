@@ -56,7 +56,7 @@ class TenureTable {
     const auto found = connections_.find(connection);
     if (found == connections_.end()) return;
     for (auto it = found->second.rbegin(); it != found->second.rend(); ++it) {
-      if (it->first < below && !visit(it->first, *it->second)) return;
+      if (it->first < below && !visit(*it->second)) return;
     }
   }
   template <typename Visit>

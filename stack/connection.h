@@ -160,7 +160,10 @@ class Connection {
   virtual std::uint64_t bytes_in() const = 0;
   virtual std::uint64_t bytes_out() const = 0;
   virtual Duration age() const = 0;  // since the SYN was answered, wherever that was
+  // Round trips to the client, zero when not known: smoothed (RFC 6298), which contains what waits
+  // in queues, and the least of the last minutes, which is the way alone.
   virtual Duration smoothed_rtt() const = 0;
+  virtual Duration least_rtt() const = 0;
   // When the first segment left, or came in, after it was opened or attached here.
   virtual std::optional<Instant> first_sent() const { return std::nullopt; }
   virtual std::optional<Instant> first_heard() const { return std::nullopt; }

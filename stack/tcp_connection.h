@@ -101,6 +101,7 @@ class TcpConnection final : public Connection, private TimerWheel::Node {
   std::uint64_t bytes_out() const override { return bytes_out_; }
   Duration age() const override;
   Duration smoothed_rtt() const override { return timers_.rtt().srtt(); }
+  Duration least_rtt() const override { return recovery_.least_rtt(); }
   std::optional<Instant> first_sent() const override { return unless_never(first_sent_); }
   std::optional<Instant> first_heard() const override { return unless_never(first_heard_); }
 

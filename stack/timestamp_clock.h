@@ -6,10 +6,10 @@
 //    +-------------------------------------------+------------+
 //
 // The clock counts milliseconds from a random start of each connection; a TSval is the clock with
-// its low six bits replaced by what names the owner (zero for now). A SYN cookie's timestamp has no
-// owner: what it must remember stands there (stack/syn_cookies.h). The clock goes on from where it
-// was when the connection moves: the milliseconds travel, and the time on the way is added as far
-// as it is known. So the TSval never goes back, which the peer would take for an old duplicate
+// its low six bits replaced by what names the owner (reserved: zero). A SYN cookie's timestamp has
+// no owner: what it must remember stands there (stack/syn_cookies.h). The clock goes on from where
+// it was when the connection moves: the milliseconds travel, and the time on the way is added as
+// far as it is known. So the TSval never goes back, which the peer would take for an old duplicate
 // (PAWS). Round trips are never measured by it.
 #pragma once
 

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 
 #include "stack/recovery/loss_recovery.h"
 
@@ -28,6 +27,11 @@ class RestingRecovery {
     if (awake_ == nullptr || !awake_->at_rest(pcb, algorithm_)) return;
     rest_ = awake_->rest();
     awake_.reset();
+  }
+
+  // Zero: not known.
+  Duration least_rtt() const {
+    return (awake_ != nullptr ? awake_->rest() : rest_).min_rtt.value();
   }
 
   // As it is, or would be.

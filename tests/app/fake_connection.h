@@ -186,6 +186,7 @@ class FakeConnection : public Connection {
   std::uint64_t bytes_out() const override { return bytes_out_; }
   Duration age() const override { return 1s; }
   Duration smoothed_rtt() const override { return 1ms; }
+  Duration least_rtt() const override { return 1ms; }
 
  private:
   void check_usable() const { MIGD_CHECK(!frozen_ && !gone_); }

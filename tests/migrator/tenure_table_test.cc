@@ -47,7 +47,7 @@ TEST_F(TenureTableTest, IsVisitedFromBelowAnEpochDownUntilToldToStop) {
     put(1, static_cast<std::uint32_t>(epoch), epoch);
   put(2, 3, 99);
   std::vector<int> seen;
-  table.visit_down(connection(1), Epoch{5}, [&](Epoch, int value) {
+  table.visit_down(connection(1), Epoch{5}, [&](int value) {
     seen.push_back(value);
     return value != 3;
   });

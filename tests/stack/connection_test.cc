@@ -375,5 +375,17 @@ TEST_P(ConnectionTest, SmoothedRoundTripIsMeasured) {
   EXPECT_LT(bed().find()->smoothed_rtt(), 40ms);
 }
 
+TEST_P(ConnectionTest, LeastRoundTripIsThatOfAnEmptyWay) {
+  bed().connect();
+  for (const Duration round_trip : {5ms, 40ms, 80ms, 80ms, 80ms}) {
+    bed().write(ramp(100));
+    bed().now += round_trip;
+    bed().give(bed().peer.ack());
+  }
+  EXPECT_LE(bed().find()->least_rtt(), 5ms);
+  EXPECT_GT(bed().find()->least_rtt(), 0ms);
+  EXPECT_GT(bed().find()->smoothed_rtt(), 30ms);
+}
+
 }  // namespace
 }  // namespace migd::test
