@@ -27,8 +27,9 @@ DOWNLOAD_MOVES, UPLOAD_MOVES = 26, 10
 ATTEMPTS = 3
 TRANSFER_S = 7               # how long a transfer shall last at the speed of this machine
 SIZE_MAX = 6 << 30
-PORTS = {"calibration": 40000, "control": 40001, "moved": 40002, "control_upload": 40003,
-         "moved_upload": 40004, "control_relay": 40005, "relay": 40006, "control_after": 40007}
+PORTS = {"calibration": (40010, 40011, 40012), "control": 40001, "moved": 40002,
+         "control_upload": 40003, "moved_upload": 40004, "control_relay": 40005, "relay": 40006,
+         "control_after": 40007}
 
 
 def main(arguments):
@@ -119,12 +120,13 @@ class Story:
 
     def calibrate(self):
         make_file(os.path.join(self.serve, "h1", "small.bin"), 128 << 20)
-        transfer = Transfer(self.cluster, PORTS["calibration"], "-o", "/dev/null",
-                            f"{self.url}/h1/small.bin")
-        _, seconds, down, _ = transfer.wait()
-        size = min(SIZE_MAX, max(64, int(down / seconds * TRANSFER_S) >> 20) << 20)
-        self.say(f"this machine carries {down / seconds / 1e6:.0f} MB/s here; the file: "
-                 f"{size >> 20} MiB")
+        speed = 0.0
+        for port in PORTS["calibration"]:  # the best: a file for a slow moment would be too short
+            transfer = Transfer(self.cluster, port, "-o", "/dev/null", f"{self.url}/h1/small.bin")
+            _, seconds, down, _ = transfer.wait()
+            speed = max(speed, down / seconds)
+        size = min(SIZE_MAX, max(64, int(speed * TRANSFER_S) >> 20) << 20)
+        self.say(f"this machine carries {speed / 1e6:.0f} MB/s here; the file: {size >> 20} MiB")
         make_file(os.path.join(self.serve, "h1", "large.bin"), size)
         return size
 
