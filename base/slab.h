@@ -1,30 +1,40 @@
-// Things by number, in blocks that never move: growing copies nothing, and a thing costs its size.
+// Things by number, which never move: growing copies nothing, and a thing costs its size. So many
+// at most; what has never been asked for is address space, not memory.
 #pragma once
 
 #include <cstddef>
-#include <memory>
-#include <vector>
+#include <new>
+#include <type_traits>
+
+#include "base/check.h"
+#include "base/large_memory.h"
 
 namespace migd {
 
 template <typename T>
 class Slab {
- public:
-  static constexpr std::size_t kBlock = 1024;
+  static_assert(std::is_trivially_destructible_v<T>, "they go with the memory");
 
-  T& operator[](std::size_t number) { return blocks_[number / kBlock][number % kBlock]; }
-  const T& operator[](std::size_t number) const {
-    return blocks_[number / kBlock][number % kBlock];
-  }
+ public:
+  explicit Slab(std::size_t most) : most_(most), memory_(most * sizeof(T)) {}
+
+  T& operator[](std::size_t number) { return things()[number]; }
+  const T& operator[](std::size_t number) const { return things()[number]; }
   std::size_t size() const { return size_; }
   T& emplace_back() {
-    if (size_ % kBlock == 0) blocks_.push_back(std::make_unique<T[]>(kBlock));
-    return (*this)[size_++];
+    MIGD_CHECK(size_ < most_);
+    if (size_ == kMany) memory_.use_large_pages();
+    return *new (things() + size_++) T;
   }
 
  private:
-  std::vector<std::unique_ptr<T[]>> blocks_;
-  std::size_t size_ = 0;
+  // Few stay in small pages: a large one would be more than all of them.
+  static constexpr std::size_t kMany = 2 * LargeMemory::kLargePage / sizeof(T);
+
+  T* things() const { return static_cast<T*>(memory_.data()); }
+
+  std::size_t most_, size_ = 0;
+  LargeMemory memory_;
 };
 
 }  // namespace migd

@@ -31,7 +31,10 @@ bool supersedes(const MappingRequest& request, const Mapping& mapped, Instant no
 }  // namespace
 
 MappingTable::MappingTable(const MappingTableOptions& options, const SipKey& key)
-    : options_(options), hash_{key}, index_(0, Hash{this}, Equal{this}) {
+    : options_(options),
+      hash_{key},
+      slab_(options.mappings_max),
+      index_(0, Hash{this}, Equal{this}) {
   MIGD_CHECK(options.mappings_max > 0);
 }
 

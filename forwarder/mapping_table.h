@@ -27,6 +27,7 @@
 
 #include "base/four_tuple_hash.h"
 #include "base/ids.h"
+#include "base/large_memory.h"
 #include "base/messages.h"
 #include "base/result.h"
 #include "base/slab.h"
@@ -121,7 +122,7 @@ class MappingTable {
 
   Slab<Entry> slab_;
   std::vector<Number> free_;
-  tsl::robin_set<Number, Hash, Equal, std::allocator<Number>, /*StoreHash=*/true> index_;
+  tsl::robin_set<Number, Hash, Equal, LargeAllocator<Number>, /*StoreHash=*/true> index_;
   Number oldest_ = kNone, youngest_ = kNone;
   std::uint64_t evictions_ = 0;
 };

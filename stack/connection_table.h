@@ -3,6 +3,7 @@
 
 #include <tsl/robin_set.h>
 
+#include "base/large_memory.h"
 #include "base/siphash.h"
 #include "stack/tcp_connection.h"
 
@@ -72,9 +73,9 @@ class ConnectionTable {
 
   static constexpr float kFull = 0.8F;  // then they double: memory for a probe or two more
 
-  tsl::robin_set<TcpConnection*, Hash, Equal, std::allocator<TcpConnection*>, /*StoreHash=*/true>
+  tsl::robin_set<TcpConnection*, Hash, Equal, LargeAllocator<TcpConnection*>, /*StoreHash=*/true>
       by_tuple_;
-  tsl::robin_set<TcpConnection*, IdHash, IdEqual, std::allocator<TcpConnection*>,
+  tsl::robin_set<TcpConnection*, IdHash, IdEqual, LargeAllocator<TcpConnection*>,
                  /*StoreHash=*/true>
       by_id_;
 };

@@ -3,7 +3,7 @@
 #include <array>
 
 #include "base/check.h"
-#include "bench/scale/heap.h"
+#include "bench/scale/resident_memory.h"
 #include "bench/support/crafted_segment.h"
 #include "forwarder/forwarder.h"
 #include "tests/support/sim_rng.h"
@@ -36,7 +36,7 @@ class ForwarderPopulation : public Population, private FrameSink {
   explicit ForwarderPopulation(std::uint32_t flows) : flows_(flows) {
     bus_.post(PeerUp{kHost, Boot{1}});
     bus_.dispatch();
-    const Heap before;
+    const ResidentMemory before;
     for (std::uint32_t i = 0; i < flows; ++i) {
       const Tenure tenure{{NodeId{1}, Boot{1}, i + 1u}, Epoch{2}};
       bus_.post(MappingRequest{tuple_of(i), tenure, kHost, FlowId{i + 1}, NodeId{1}});

@@ -5,7 +5,7 @@
 //
 // In each run PACKETS packets come to random ones of FEW connections (of a stack) or flows (of a
 // forwarder), and as many to random ones of MANY. One line of JSON: for each run the nanoseconds
-// that a packet has taken, and once the bytes of heap of one connection or flow among MANY.
+// that a packet has taken, and once the bytes of memory of one connection or flow among MANY.
 #include <cstdio>
 #include <cstdlib>
 #include <string>

@@ -13,7 +13,7 @@ class Population {
   virtual ~Population() = default;
   // The mean time that each of `packets` packets has taken.
   virtual double nanoseconds_per_packet(unsigned packets) = 0;
-  // Of heap, that each connection or flow has taken.
+  // Of memory, that each connection or flow has taken.
   virtual double bytes_each() const = 0;
 };
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "base/check.h"
-#include "bench/scale/heap.h"
+#include "bench/scale/resident_memory.h"
 #include "bench/support/crafted_segment.h"
 #include "stack/stack.h"
 #include "tests/support/sim_rng.h"
@@ -46,7 +46,7 @@ class StackPopulation : public Population, private FrameSink {
   explicit StackPopulation(std::uint32_t connections)
       : stack_(Stack::create(options(), *this, pool_, rng_, metrics_, kStart)), ends_(connections) {
     MIGD_CHECK(stack_->listen({IpAddress::v4(kVip), kPort}, "bench", &echo_).has_value());
-    const Heap before;
+    const ResidentMemory before;
     for (std::uint32_t i = 0; i < connections; ++i)
       open(i);
     bytes_ = before.grown();

@@ -30,7 +30,7 @@ def _among(kind, quick):
 def packets(quick, say):
     times, each, many = _among("stack", quick)
     rows = [_ratio("packet-1m", "ns", times, 6,
-                   f"request and echo; {many} connections of {each:.0f} bytes of heap each")]
+                   f"request and echo; {many} connections of {each:.0f} bytes each")]
     times, each, many = _among("forwarder", quick)
     rows.append(_ratio("map-1m", "ns", times, 3, f"{many} flows"))
     rows.append(Row("map-1m-memory", "bytes of a flow", [each], target=128))
