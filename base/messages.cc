@@ -162,6 +162,7 @@ void put_all(Fields& out, const MappingInstalled& m) {
   put(out, "owner", m.owner);
   put(out, "previous_owner", m.previous_owner);
   put(out, "flow", m.flow);
+  put(out, "quiet", m.quiet);
 }
 void put_all(Fields& out, const MappingRemoveRequest& m) {
   put_tenure(out, m.tenure);

@@ -166,6 +166,7 @@ struct MappingInstalled {
   NodeId owner;
   NodeId previous_owner;
   FlowId flow;
+  bool quiet = false;  // it moves, and no packet is on the way that it leaves
 };
 
 struct MappingRemoveRequest {

@@ -222,6 +222,7 @@ void Node::on_batch_end(Instant now) {
 // first: what they consume now need not travel if the bus then says that their connection moves.
 void Node::settle(Instant now) {
   migrator_->set_time(now);
+  forwarder_->set_time(now);
   health_->set_own_load(load());
   for (;;) {
     stack_->deliver_events(now);

@@ -52,9 +52,17 @@ void Forwarder::on_mapping_request(const MappingRequest& message) {
     ++refused_requests_;
     return;
   }
-  unmarked_.push_back({message, before});
-  bus_.post(
-      MappingInstalled{message.tuple, message.tenure, message.owner, *previous, message.flow});
+  const Moved flow{message, before};
+  const bool quiet = is_quiet(flow);
+  if (!quiet) unmarked_.push_back(flow);
+  bus_.post(MappingInstalled{message.tuple, message.tenure, message.owner, *previous, message.flow,
+                             quiet});
+}
+
+bool Forwarder::is_quiet(const Moved& flow) const {
+  const auto& [request, before] = flow;
+  return before && request.from != NodeId{} && before->owner == request.from &&
+         now_ - before->last_used >= kQuiet;
 }
 
 void Forwarder::send_order_marks() {

@@ -13,8 +13,9 @@
 //   "Local" means: this node's intermediate driver, which knows about gates and tombstones.
 //   Mappings come from the bus (MappingRequest, MappingRemoveRequest), and each that was installed
 //   is confirmed there (MappingInstalled). Behind the last packet of a flow that moves, an order
-//   mark goes down the way that it leaves, at the end of the turn. When a peer comes up under
-//   another boot its mappings are dropped, since its connections are gone.
+//   mark goes down the way that it leaves, at the end of the turn; unless the flow is quiet, and
+//   the last packet left so long ago that it has arrived. When a peer comes up under another boot
+//   its mappings are dropped, since its connections are gone.
 //
 // A node that is no forwarder has one too; everything is local to it.
 #pragma once
@@ -38,6 +39,8 @@ namespace migd {
 
 class Forwarder {
  public:
+  static constexpr Duration kQuiet = 1s;  // no queue on the way to a node holds a packet so long
+
   // The references outlive the forwarder; the bus must not dispatch any more when it is gone.
   Forwarder(const NodeInfo& self, const std::vector<NodeInfo>& peers, Tunnel& tunnel,
             const NodeHealth& health, MessageBus& bus, DropCounters& drops, Rng& rng, Instant now,
@@ -60,6 +63,7 @@ class Forwarder {
   const MappingTable& mappings() const { return mappings_; }
   std::uint64_t refused_requests() const { return refused_requests_; }  // stale ones
 
+  void set_time(Instant now) { now_ = now; }
   // After the migrator's flush: a state that is passed on goes ahead of the marks.
   void send_order_marks();
 
@@ -74,6 +78,7 @@ class Forwarder {
 
   void subscribe(MessageBus& bus);
   void on_mapping_request(const MappingRequest& message);
+  bool is_quiet(const Moved& flow) const;
   void send_order_mark(const Moved& flow);
   void on_peer_up(const PeerUp& message);
   Route route_mapped(Frame& frame, const IpHeader& ip, const Mapping& mapping, bool may_rewrite);

@@ -4,8 +4,8 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <utility>
+#include <vector>
 
 #include "base/frame.h"
 #include "base/limits.h"
@@ -29,7 +29,7 @@ class HoldQueue {
   }
 
   // All of it, oldest first; the queue is empty afterwards.
-  std::deque<Frame> take() {
+  std::vector<Frame> take() {
     held_bytes_ = charge_ = 0;
     return std::exchange(frames_, {});
   }
@@ -47,7 +47,7 @@ class HoldQueue {
   std::uint32_t window_bytes_;
   std::size_t held_bytes_ = 0;
   std::size_t charge_ = 0;
-  std::deque<Frame> frames_;
+  std::vector<Frame> frames_;  // costs nothing while it is empty, as most are
 };
 
 }  // namespace migd

@@ -171,6 +171,7 @@ bool IntermediateDriver::at_gate(Frame& frame, const Passing& packet, Instant no
       hold(gate.stragglers, frame);
       return true;
     case Phase::kSourcePassing:
+      gate.has_passed = true;
       send_straggler(std::move(frame), gate.to, 0);
       return true;
     case Phase::kTargetAttached:
@@ -331,18 +332,27 @@ void IntermediateDriver::pass_on(const FourTuple& tuple, const Reference& to, bo
   MIGD_CHECK(gate.phase == Phase::kSourceHolding);
   gate.phase = Phase::kSourcePassing;
   gate.to = to;
+  gate.has_passed = !gate.stragglers.empty();
   for (Frame& frame : gate.stragglers.take())
     send_straggler(std::move(frame), to, 0);
-  if (ends_here) {
-    send_straggler(make_order_mark(tuple, to.tenure.epoch, tunnel_.pool()), to, 0);
-  }
+  if (ends_here) mark_end(tuple, to);
   bury(tuple, to, now);
 }
 
-std::deque<Frame> IntermediateDriver::take_back(const FourTuple& tuple) {
+bool IntermediateDriver::has_passed_nothing(const FourTuple& tuple) const {
+  const auto it = gates_.find(tuple);
+  return it != gates_.end() && it->second->phase == Phase::kSourcePassing &&
+         !it->second->has_passed;
+}
+
+void IntermediateDriver::mark_end(const FourTuple& tuple, const Reference& to) {
+  send_straggler(make_order_mark(tuple, to.tenure.epoch, tunnel_.pool()), to, 0);
+}
+
+std::vector<Frame> IntermediateDriver::take_back(const FourTuple& tuple) {
   const auto it = gates_.find(tuple);
   MIGD_CHECK(it != gates_.end());
-  std::deque<Frame> held = it->second->stragglers.take();
+  std::vector<Frame> held = it->second->stragglers.take();
   std::erase_if(held, [](const Frame& frame) {
     const std::optional<Segment> segment = segment_of(frame.bytes());
     return segment && order_mark(segment->tcp);
@@ -364,7 +374,7 @@ void IntermediateDriver::hold_at_target(const Arriving& arriving) {
   gate->tuple = arriving.tuple;
   gate->phase = Phase::kTargetAttached;
   gate->barrier_passed = arriving.barrier_passed || arriving.forwarder == NodeId{};
-  gate->marked = arriving.forwarder == NodeId{};
+  gate->marked = arriving.forwarder == NodeId{} || arriving.quiet;
   gate->arriving = arriving;
   tombstones_.erase(arriving.tuple);  // it has come back: nothing is to follow the old reference
   gates_[arriving.tuple] = std::move(gate);
@@ -382,11 +392,12 @@ void IntermediateDriver::activate(const FourTuple& tuple, Instant now) {
   open_gate(gate, now);
 }
 
-void IntermediateDriver::on_barrier(const FourTuple& tuple, Instant now) {
+void IntermediateDriver::on_barrier(const FourTuple& tuple, bool quiet, Instant now) {
   const auto it = gates_.find(tuple);
   if (it == gates_.end()) return;
   Gate& gate = *it->second;
   gate.barrier_passed = true;
+  gate.marked |= quiet;
   open_gate(gate, now);
 }
 
@@ -405,7 +416,7 @@ void IntermediateDriver::open_gate(Gate& gate, Instant now) {
 void IntermediateDriver::release_direct(Gate& gate, Instant now) {
   Passing held;
   held.tuple = gate.tuple;
-  std::deque<Frame> frames = gate.direct.take();
+  std::vector<Frame> frames = gate.direct.take();
   gates_.erase(held.tuple);  // `gate` is gone from here on
   for (Frame& frame : frames)
     to_stack(std::move(frame), held, now);

@@ -88,8 +88,12 @@ class IntermediateDriver {
   // GRANT: what is held goes to the new owner, and so does everything that still comes.
   // `ends_here`: nothing does; this node is the forwarder.
   void pass_on(const FourTuple& tuple, const Reference& to, bool ends_here, Instant now);
+  // Since then, and the old owner has not let go of it yet.
+  bool has_passed_nothing(const FourTuple& tuple) const;
+  // Behind what was passed on, when no forwarder's mark comes here to be passed on.
+  void mark_end(const FourTuple& tuple, const Reference& to);
   // Rollback: the gate is gone; what was held is the caller's to replay.
-  std::deque<Frame> take_back(const FourTuple& tuple);
+  std::vector<Frame> take_back(const FourTuple& tuple);
   // The parked PCB is gone; the tombstone stays for stragglers.
   void release_at_source(const FourTuple& tuple);
 
@@ -103,13 +107,15 @@ class IntermediateDriver {
     FlowId direct;     // the forwarder's identifier
     std::uint32_t window_bytes = 0;
     bool barrier_passed = false;
+    bool quiet = false;  // and no mark comes
   };
   void hold_at_target(const Arriving& arriving);
   // The mapping of (forwarder, flow) was installed: packets that came too early are delivered.
   void adopt_orphans(Instant now);
   // ACTIVE: the stack is live. Stragglers go in, then, if the barrier has passed, the direct ones.
   void activate(const FourTuple& tuple, Instant now);
-  void on_barrier(const FourTuple& tuple, Instant now);
+  // `quiet`: no mark follows, since no packet was on the old way.
+  void on_barrier(const FourTuple& tuple, bool quiet, Instant now);
   // Active, and what an earlier owner passes on has not all come.
   bool awaits_older(const FourTuple& tuple) const;
   // Not ours and never was: what comes for it belongs to the source.
@@ -177,8 +183,9 @@ class IntermediateDriver {
     HoldQueue direct;
     bool barrier_passed = false;
     bool marked = false;
-    Reference to;       // kSourcePassing
-    Arriving arriving;  // at the target
+    bool has_passed = false;  // anything to the target
+    Reference to;             // kSourcePassing
+    Arriving arriving;        // at the target
     FourTuple tuple;
   };
   struct Orphan {

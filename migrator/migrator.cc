@@ -67,6 +67,10 @@ void Migrator::subscribe(MessageBus& bus) {
   });
   bus.subscribe<MigrationFinished>(
       [this](const MigrationFinished& m) { desk_->on_finished(m, now_); });
+  bus.subscribe<MappingInstalled>([this](const MappingInstalled& m) {
+    for (auto& [source, barrier] : barriers_)
+      if (barrier.tenure == m.tenure) barrier.quiet = m.quiet;
+  });
   bus.subscribe<ConnectionClassified>(
       [this](const ConnectionClassified& m) { unbound_->place(m, now_); });
 }
@@ -250,9 +254,13 @@ void Migrator::on_undeliverable(NodeId via, NodeId /*to*/, std::uint8_t kind, By
 
 void Migrator::install_mapping(const wire::State& head) {
   bus_.post(MappingRequest{head.tuple, head.tenure, head.target, head.flow, head.source});
-  // Down the old way, behind the last packet that took it; STATE does not wait for that.
-  barriers_.emplace_back(head.source, wire::Barrier{head.tenure, options_.self, options_.boot});
+  send_barrier(head);
   env_->urgent = true;
+}
+
+// Down the old way, behind the last packet that took it; STATE does not wait for that.
+void Migrator::send_barrier(const wire::State& head) {
+  barriers_.emplace_back(head.source, wire::Barrier{head.tenure, options_.self, options_.boot});
 }
 
 void Migrator::handle(NodeId origin, const wire::Message& message, ByteView body, Instant now) {
@@ -271,8 +279,7 @@ void Migrator::handle(NodeId origin, const wire::Message& message, ByteView body
       self.source_->on_superseded(m.tenure.connection, m.tenure.epoch, now);
       self.target_->on_state(m, body, now);
       if (m.forwarder == self.options_.self && self.options_.is_forwarder) {
-        self.env_->send(m.source, wire::Barrier{m.tenure, self.options_.self, self.options_.boot},
-                        now);
+        self.send_barrier(m);
       }
     }
     void operator()(const wire::Prepare& m) const { self.target_->on_prepare(m, origin, now); }

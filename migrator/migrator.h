@@ -103,6 +103,7 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
   void subscribe(MessageBus& bus);
   void handle(NodeId origin, const wire::Message& message, ByteView body, Instant now);
   void install_mapping(const wire::State& head);
+  void send_barrier(const wire::State& head);
   void on_lease_request(NodeId from, Instant now);
   void on_lease(NodeId from, const wire::Lease& lease, Instant now);
   void lease_when_low(NodeId forwarder, Instant now);

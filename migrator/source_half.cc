@@ -51,7 +51,15 @@ Blockers patience_of(const MigrationRequest& request) {
 }  // namespace
 
 SourceHalf::SourceHalf(MigratorEnvironment& environment, Instant now)
-    : env_(environment), wheel_(now) {}
+    : env_(environment),
+      freeze_times_(environment.metrics.histogram(kFreezeHistogram)),
+      wheel_(now) {
+  for (std::size_t i = 0; i < kStageCount; ++i) {
+    stage_times_[i] =
+        &environment.metrics.histogram("migd_migration_stage_microseconds{stage=\"" +
+                                       std::string(to_string(static_cast<Stage>(i))) + "\"}");
+  }
+}
 
 void SourceHalf::set_handover(const ConnectionId& connection, Shim::Handover handover) {
   handovers_[connection] = std::move(handover);
@@ -319,7 +327,7 @@ Result<void> SourceHalf::send_state(Outgoing& m, Instant now) {
   if (m.forwarder == env_.options.self) {
     // We are the forwarder: from here on packets go to the target, and none is on an older way.
     env_.bus.post(MappingRequest{m.tuple, m.tenure, target, m.flow, m.forwarder});
-    m.barrier = wire::Barrier{m.tenure, m.forwarder, env_.options.boot};
+    m.barrier = wire::Barrier{m.tenure, m.forwarder, env_.options.boot, /*quiet=*/false};
     reach(m, Stage::kMapped, now);
   }
   return {};
@@ -346,7 +354,7 @@ void SourceHalf::on_ready(const wire::Ready& message, NodeId from, Instant now) 
 void SourceHalf::grant(Outgoing& m, Instant now) {
   // In this order on the way to the target: stragglers, the barrier behind them, the grant, unless
   // it has left with STATE.
-  env_.driver.pass_on(m.tuple, {m.tenure, m.request.target, m.own_flow},
+  env_.driver.pass_on(m.tuple, reference_of(m),
                       /*ends_here=*/m.forwarder == env_.options.self, now);
   m.stage = Stage::kGranted;
   pass_barrier(m, now);
@@ -367,10 +375,15 @@ bool SourceHalf::on_barrier(const wire::Barrier& message, Instant now) {
 
 // Of no boot when STATE went straight: a forwarder that hears later than we that the target has
 // restarted forgets what it has mapped to the earlier boot, and the mapping of this move with it.
+// Not quiet any more when packets were held here: they may be on their way to the target yet.
 void SourceHalf::pass_barrier(Outgoing& m, Instant now) {
   if (!m.barrier) return;
   wire::Barrier barrier = *m.barrier;
   if (m.straight) barrier.boot = Boot{};
+  if (barrier.quiet && !env_.driver.has_passed_nothing(m.tuple)) {
+    barrier.quiet = false;
+    env_.driver.mark_end(m.tuple, reference_of(m));
+  }
   env_.send(m.request.target, barrier, now);
 }
 
@@ -425,7 +438,7 @@ void SourceHalf::roll_back(Outgoing& m, const std::string& reason, MigrationOutc
       env_.announce_owner(tuple, {m.tenure.connection, connection.epoch()}, m.forwarder, now);
     }
   }
-  std::deque<Frame> held = env_.driver.take_back(tuple);
+  std::vector<Frame> held = env_.driver.take_back(tuple);
   env_.shim.thaw(std::move(*m.frozen), now);
   m.frozen.reset();
   for (Frame& frame : held) {
@@ -546,17 +559,14 @@ void SourceHalf::reach(Outgoing& m, Stage stage, Instant now) {
 void SourceHalf::measure(const Outgoing& m) {
   const auto at = [&m](Stage stage) { return m.stage_at[static_cast<std::size_t>(stage)]; };
   if (at(Stage::kActivated) && at(Stage::kFrozen)) {
-    env_.metrics.histogram(kFreezeHistogram).record(*at(Stage::kActivated) - *at(Stage::kFrozen));
+    freeze_times_.record(*at(Stage::kActivated) - *at(Stage::kFrozen));
   }
   Duration before{};
   for (std::size_t i = 0; i < kStageCount; ++i) {
     if (!m.stage_at[i]) continue;
     const Duration took = std::max<Duration>(*m.stage_at[i] - before, Duration::zero());
     before = std::max(before, *m.stage_at[i]);
-    env_.metrics
-        .histogram("migd_migration_stage_microseconds{stage=\"" +
-                   std::string(to_string(static_cast<Stage>(i))) + "\"}")
-        .record(took);
+    stage_times_[i]->record(took);
   }
 }
 

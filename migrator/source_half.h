@@ -111,6 +111,9 @@ class SourceHalf {
   Result<void> choose_way(Outgoing& m);
   Result<void> send_state(Outgoing& m, Instant now);
   PastMove this_move(const Outgoing& m, Instant now) const;
+  static IntermediateDriver::Reference reference_of(const Outgoing& m) {
+    return {m.tenure, m.request.target, m.own_flow};
+  }
   static Duration frozen_for(const Outgoing& m, Instant now);
   Result<Bytes> bundle(Outgoing& m, Instant now) const;
   void grant(Outgoing& m, Instant now);
@@ -126,6 +129,8 @@ class SourceHalf {
   void report_refused(const MigrationRequest& request, const std::string& reason);
 
   MigratorEnvironment& env_;
+  DurationHistogram& freeze_times_;
+  std::array<DurationHistogram*, kStageCount> stage_times_;  // of the environment's metrics
   TenureTable<Outgoing> outgoing_;
   std::vector<Tenure> settling_;  // few: each for some milliseconds
   std::unordered_map<ConnectionId, Shim::Handover> handovers_;

@@ -189,7 +189,7 @@ void TargetHalf::attach(Incoming& incoming, FrozenConnection frozen, Instant now
   incoming.attached_at = now;
   env_.driver.hold_at_target({head.tuple, head.tenure.epoch, head.source, head.forwarder, head.flow,
                               incoming.frozen->connection().receive_window(),
-                              incoming.barrier_passed});
+                              incoming.barrier_passed, incoming.quiet});
   env_.driver.adopt_orphans(now);
   env_.bus.post(MigrationStageReached{head.tenure, Stage::kAttached, {}});
   if (head.granted) {
@@ -269,9 +269,10 @@ void TargetHalf::on_barrier(const wire::Barrier& message, NodeId from, Instant n
   Incoming& incoming = expect(message.tenure, from, now);  // it may overtake its STATE
   if (from != incoming.head.source) return;
   incoming.barrier_passed = true;
+  incoming.quiet |= message.quiet;
   incoming.mapped_by = message.boot;
   if (incoming.verdict == Verdict::kAttached || incoming.verdict == Verdict::kActivated) {
-    env_.driver.on_barrier(incoming.head.tuple, now);
+    env_.driver.on_barrier(incoming.head.tuple, incoming.quiet, now);
   }
 }
 

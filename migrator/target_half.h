@@ -53,9 +53,9 @@ class TargetHalf {
     ConnectionRecord record;  // from its activation on
     std::uint32_t blob_bytes = 0;
     Instant attached_at;
-    bool barrier_passed = false;
-    bool confirmed = false;  // activated, and its mapping looked after
-    Boot mapped_by;          // the boot of the forwarder whose barrier has come
+    bool barrier_passed = false, quiet = false;  // quiet: said by the barrier
+    bool confirmed = false;                      // activated, and its mapping looked after
+    Boot mapped_by;                              // the boot of the forwarder whose barrier has come
   };
 
   Incoming& expect(const Tenure& tenure, NodeId source, Instant now);  // made when it is not known

@@ -93,6 +93,7 @@ struct Writer {
     write(out, m.tenure);
     write(out, m.forwarder);
     out.u64(m.boot.value);
+    out.u8(m.quiet ? 1 : 0);
   }
   void operator()(const Map& m) const {
     write(out, m.tenure);
@@ -213,7 +214,7 @@ bool read(BoundedReader& in, Barrier& m) {
   read(in, m.tenure);
   read(in, m.forwarder);
   m.boot.value = in.u64();
-  return true;
+  return read_flag(in, m.quiet);
 }
 bool read(BoundedReader& in, Map& m) {
   read(in, m.tenure);

@@ -103,7 +103,8 @@ struct Abort {
 struct Barrier {
   Tenure tenure;
   NodeId forwarder;
-  Boot boot;  // of the forwarder: what it has mapped dies with it
+  Boot boot;           // of the forwarder: what it has mapped dies with it
+  bool quiet = false;  // no packet was on the old way, and no order mark follows
 };
 struct Map {
   Tenure tenure;

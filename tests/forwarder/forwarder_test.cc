@@ -140,6 +140,27 @@ TEST(Forwarder, AMarkFollowsTheLastPacketOfTheOldWay) {
   }
 }
 
+TEST(Forwarder, NoMarkForAFlowWhoseLastPacketLeftLongAgo) {
+  Fixture t(kForwarderRole);
+  for (const FourTuple& tuple : {tuple_v4(), tuple_v6()}) {
+    t.map(tuple, 4, 77, 2);
+    t.route(client_packet(tuple, 100));
+  }
+  std::size_t sent = t.tunnel.output.frames.size();
+  t.now += Forwarder::kQuiet - 1ms;
+  t.forwarder.set_time(t.now);
+  t.move(tuple_v4(), 4, 5, 78, 3);
+  EXPECT_EQ(t.tunnel.output.frames.size(), ++sent);
+  EXPECT_FALSE(t.installed.back().quiet);
+  t.now += 1ms;
+  t.forwarder.set_time(t.now);
+  t.move(tuple_v6(), 4, 5, 78, 3);
+  EXPECT_EQ(t.tunnel.output.frames.size(), sent);
+  EXPECT_TRUE(t.installed.back().quiet);
+  t.move(tuple_v6(), 4, 5, 78, 3);
+  EXPECT_FALSE(t.installed.back().quiet) << "a repeated request: nothing leaves that way any more";
+}
+
 TEST(Forwarder, AMarkFollowsAnUnmappedFlowToTheClassifierThatHadIt) {
   Fixture t(kForwarderRole);
   t.route(client_packet(tuple_v4(), 100));

@@ -399,7 +399,7 @@ std::optional<wire::Message> ProtocolCluster::forged(Input& in, std::uint8_t kin
     case Kind::kAbort:
       return Abort{tenure, "forged"};
     case Kind::kBarrier:
-      return Barrier{tenure, node(), Boot{in.u64()}};
+      return Barrier{tenure, node(), Boot{in.u64()}, in.flag()};
     case Kind::kMap:
       return Map{tenure, node(), flow(), tuple};
     case Kind::kUnmap:

@@ -292,7 +292,8 @@ class MigdAbort(Packet):
 
 class MigdBarrier(Packet):
     name = "migd BARRIER"
-    fields_desc = [*_tenure(), ShortField("forwarder", 0), LongField("forwarder_boot", 0)]
+    fields_desc = [*_tenure(), ShortField("forwarder", 0), LongField("forwarder_boot", 0),
+                   ByteField("quiet", 0)]
 
 
 class MigdMap(Packet):

@@ -28,7 +28,7 @@ inline std::vector<wire::Message> sample_messages() {
           Grant{kTenure, 37us},
           Active{kTenure, 42us},
           Abort{kTenure, "timed_out"},
-          Barrier{kTenure, NodeId{4}, Boot{0x123456789abc}},
+          Barrier{kTenure, NodeId{4}, Boot{0x123456789abc}, true},
           Map{kTenure, NodeId{2}, FlowId{5}, sample_tuple()},
           Unmap{kTenure, sample_tuple()},
           LeaseRequest{},
