@@ -1,4 +1,5 @@
 // What the owner of a connection tells of the moves that it has made: `migd trace`.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -108,10 +109,10 @@ TEST_F(History, EachNodeMeasuresItsFreezes) {
     completed += counts.completed;
     EXPECT_EQ(machine->node().metrics().histogram(kFreezeHistogram).count(), counts.completed);
     EXPECT_EQ(counts.freeze_p99 > 0us, counts.completed > 0);
-    const bool told =
-        machine->node().metrics_text().find(
-            "migd_migration_stage_microseconds_bucket{stage=\"granted\",le=") != std::string::npos;
-    EXPECT_EQ(told, counts.completed > 0);
+    const std::string granted =
+        fmt::format("migd_migration_stage_microseconds_count{{stage=\"granted\"}} {}\n",
+                    counts.completed);
+    EXPECT_NE(machine->node().metrics_text().find(granted), std::string::npos) << granted;
   }
   EXPECT_EQ(completed, 2u);
 }
