@@ -204,6 +204,10 @@ void Classifier::on_not_taken(const MigrationFinished& message) {
   Pending* const pending = find(message.tenure.connection);
   if (pending == nullptr || !pending->offered) return;
   if (message.outcome == MigrationOutcome::kCompleted) return;  // on_closed() comes, or came
+  const bool asked_elsewhere = !pending->tried.empty() && pending->tried.back() != self_;
+  if (asked_elsewhere && !pending->overdue && message.target != pending->tried.back()) {
+    return;  // somebody else's; what we have asked for will have an answer of its own
+  }
   pending->offered = false;
   if (pending->overdue) {
     give_up(*pending);

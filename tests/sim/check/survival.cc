@@ -18,10 +18,13 @@ void Survival::on_message(PortId node, Instant /*at*/, const Message& message) {
     lives_[opened->connection] = life;
     latest_[opened->tuple.peer] = opened->connection;
   } else if (const auto* request = std::get_if<MigrationRequest>(&message)) {
-    wanted_[request->connection] = request->target;
+    if (request->target != NodeId{}) wanted_[request->connection].push_back(request->target);
   } else if (const auto* reached = std::get_if<MigrationStageReached>(&message)) {
     on_stage(node, *reached);
   } else if (const auto* finished = std::get_if<MigrationFinished>(&message)) {
+    if (!finished->stage_at[static_cast<std::size_t>(Stage::kRequested)]) {
+      refused_at_once(*finished);
+    }
     Life* life = find(finished->tenure.connection);
     if (life == nullptr || finished->outcome == MigrationOutcome::kCompleted) return;
     if (life->holder == node) life->target.reset();
@@ -31,10 +34,24 @@ void Survival::on_message(PortId node, Instant /*at*/, const Message& message) {
   }
 }
 
+// Requests are looked at in their order.
+NodeId Survival::next_wanted(const ConnectionId& connection) {
+  std::deque<NodeId>& all = wanted_[connection];
+  if (all.empty()) return {};
+  const NodeId first = all.front();
+  all.pop_front();
+  return first;
+}
+
+void Survival::refused_at_once(const MigrationFinished& finished) {
+  std::deque<NodeId>& all = wanted_[finished.tenure.connection];
+  if (!all.empty() && all.front() == finished.target) all.pop_front();
+}
+
 void Survival::on_stage(PortId node, const MigrationStageReached& reached) {
   Life* life = find(reached.tenure.connection);
   if (life == nullptr) return;
-  if (reached.stage == Stage::kRequested) life->asked = wanted_[reached.tenure.connection];
+  if (reached.stage == Stage::kRequested) life->asked = next_wanted(reached.tenure.connection);
   if (reached.stage == Stage::kGranted && node == life->holder && life->asked != NodeId{}) {
     life->target = ports_.at(life->asked);
     life->granted = reached.tenure.epoch;
@@ -68,6 +85,7 @@ void Survival::on_crash(PortId node, Instant /*at*/) {
     if (life.target == node) {
       life.died = true;
     } else if (life.holder == node) {
+      wanted_.erase(connection);
       (life.target ? life.holder_died : life.died) = true;
     }
   }

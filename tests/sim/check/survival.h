@@ -9,6 +9,7 @@
 // client that waits in vain for a connection that lives is a violation.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -46,13 +47,15 @@ class Survival : public Checker {
     std::string ended;  // how, in order or not
   };
   Life* find(const ConnectionId& connection);
+  void refused_at_once(const MigrationFinished& finished);
+  NodeId next_wanted(const ConnectionId& connection);
   void on_stage(PortId node, const MigrationStageReached& reached);
   void on_grant(const Tenure& tenure);
 
   std::map<NodeId, PortId> ports_;
   std::set<PortId> dead_;  // and not heard of since
   std::map<ConnectionId, Life> lives_;
-  std::map<ConnectionId, NodeId> wanted_;  // the target of the latest request, refused or not
+  std::map<ConnectionId, std::deque<NodeId>> wanted_;  // targets of requests not looked at yet
   std::map<Endpoint, ConnectionId> latest_;
 };
 
