@@ -224,6 +224,7 @@ void Node::settle(Instant now) {
   migrator_->set_time(now);
   forwarder_->set_time(now);
   health_->set_own_load(load());
+  take_back_syns(now);
   for (;;) {
     stack_->deliver_events(now);
     for (const auto& classifier : classifiers_)
@@ -241,9 +242,15 @@ void Node::settle(Instant now) {
 
 // Their forwarder has been told that the connection which had their tuple is over, but a SYN may
 // overtake the message: it says so too, by the tenure that it is not of.
+void Node::take_back_syns(Instant now) {
+  for (auto& syn : migrator_->driver().take_returned_syns()) {
+    if (!forwarder_->follow(syn.frame, syn.tuple, syn.mapped, syn.by, syn.hops)) {
+      migrator_->driver().deliver(std::move(syn), now);
+    }
+  }
+}
+
 void Node::return_syns() {
-  for (const auto& [tuple, tenure, by] : migrator_->driver().take_disowned())
-    forwarder_->disown(tuple, tenure, by);
   for (auto& syn : migrator_->driver().take_unclaimed_syns()) {
     if (options_.self.roles.forwarder) {
       forwarder_->classify_again(std::move(syn.frame), syn.hops);

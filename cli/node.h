@@ -106,6 +106,7 @@ class Node : public FrameSink, public AdminService, private LoadSource {
   void log(const Message& message);
   void end_silence(Instant now);
   void settle(Instant now);
+  void take_back_syns(Instant now);
   void return_syns();
   void arm_timer();
   void on_timer();

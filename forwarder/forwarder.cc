@@ -1,5 +1,6 @@
 #include "forwarder/forwarder.h"
 
+#include "base/limits.h"
 #include "base/quoted_segment.h"
 #include "forwarder/order_mark.h"
 #include "forwarder/rendezvous.h"
@@ -138,10 +139,24 @@ Forwarder::Route Forwarder::route_mapped(Frame& frame, const IpHeader& ip, const
   return sent ? Route::kSent : Route::kDropped;
 }
 
-void Forwarder::disown(const FourTuple& tuple, const Tenure& tenure, NodeId owner) {
+bool Forwarder::follow(Frame& frame, const FourTuple& tuple, const Tenure& tenure, NodeId by,
+                       int hops) {
   const Mapping* const mapped = mappings_.peek(tuple);
-  if (mapped == nullptr || mapped->owner != owner || mapped->tenure() != tenure) return;
-  mappings_.remove(tuple, tenure);
+  if (mapped == nullptr || mapped->owner == self_) return false;
+  if (mapped->owner == by && mapped->tenure() == tenure) {
+    mappings_.remove(tuple, tenure);
+    return false;
+  }
+  if (hops >= limits::kForwardHopsMax) {
+    drops_.count(DropReason::kEncapsulationLoop);
+    return true;
+  }
+  GueHeader header;
+  header.hops = static_cast<std::uint8_t>(hops + 1);
+  header.tenure = mapped->tenure();
+  header.flow = mapped->flow;
+  tunnel_.send_gue(std::move(frame), mapped->owner, header);
+  return true;
 }
 
 bool Forwarder::classify_again(Frame frame, int hops) {

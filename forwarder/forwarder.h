@@ -57,8 +57,10 @@ class Forwarder {
   // A SYN that the owner of the mapping has given back: its connection is over, another begins.
   // False when it was dropped, and counted.
   bool classify_again(Frame frame, int hops);
-  // The flow's mapping, if it is still of this tenure of its owner.
-  void disown(const FourTuple& tuple, const Tenure& tenure, NodeId owner);
+  // A SYN that was sent to `by`, who has no connection of that tenure. If nothing newer is mapped,
+  // the mapping is over: false, and the frame is left with the caller. Else the SYN may be one that
+  // was repeated while its connection moved: true, it goes to the owner, or was dropped, counted.
+  bool follow(Frame& frame, const FourTuple& tuple, const Tenure& tenure, NodeId by, int hops);
 
   const MappingTable& mappings() const { return mappings_; }
   std::uint64_t refused_requests() const { return refused_requests_; }  // stale ones

@@ -103,15 +103,23 @@ void IntermediateDriver::deliver(Frame frame, Passing packet, Instant now) {
   packet.tuple = segment->tuple;
   packet.is_syn = segment->tcp.has(tcp_flag::kSyn) && !segment->tcp.has(tcp_flag::kAck);
   packet.mark = order_mark(segment->tcp);
-  if (packet.is_syn && packet.arrival == Arrival::kStraggler &&
-      disowned_.size() < kUnclaimedSynsMax) {
-    disowned_.push_back({packet.tuple, packet.tenure, packet.from});
-  }
   if (!gates_.empty() && at_gate(frame, packet, now)) return;
   if (packet.mark) return mark_elsewhere(std::move(frame), packet, now);
-  // One that an owner gives back comes from no forwarder.
-  if (packet.is_syn && packet.arrival == Arrival::kDirect) note_origin(packet.tuple, packet.from);
+  if (packet.is_syn && packet.arrival == Arrival::kStraggler) {
+    if (returned_syns_.size() == kUnclaimedSynsMax) return drops_.count(DropReason::kNoService);
+    returned_syns_.push_back(
+        {std::move(frame), packet.tuple, packet.tenure, packet.from, packet.hops});
+    return;
+  }
+  if (packet.is_syn) note_origin(packet.tuple, packet.from);
   to_stack(std::move(frame), packet, now);
+}
+
+void IntermediateDriver::deliver(ReturnedSyn syn, Instant now) {
+  Passing packet{syn.by, {}, Arrival::kStraggler, syn.hops, syn.tuple};
+  packet.is_syn = true;
+  packet.tenure = syn.mapped;
+  to_stack(std::move(syn.frame), packet, now);
 }
 
 // It follows the flow, and is never the stack's: an answer to it would reach the client.

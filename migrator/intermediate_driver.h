@@ -164,13 +164,18 @@ class IntermediateDriver {
     Tenure mapped;  // of whom `from` took it to be
   };
   std::vector<UnclaimedSyn> take_unclaimed_syns() { return std::exchange(unclaimed_syns_, {}); }
-  // Flows that somebody has given a SYN back of: his connection is over, whatever is mapped here.
-  struct Disowned {
+  // SYNs that somebody gives back to whom he took them from: he does not have the connection that
+  // they were taken to be of, so whatever is mapped to him here is over. What is mapped to another
+  // by now is not (Forwarder::follow); any other SYN is to be delivered.
+  struct ReturnedSyn {
+    Frame frame;
     FourTuple tuple;
-    Tenure tenure;
+    Tenure mapped;
     NodeId by;
+    int hops = 0;  // so far
   };
-  std::vector<Disowned> take_disowned() { return std::exchange(disowned_, {}); }
+  std::vector<ReturnedSyn> take_returned_syns() { return std::exchange(returned_syns_, {}); }
+  void deliver(ReturnedSyn syn, Instant now);
 
   std::size_t held_flows() const { return gates_.size(); }
 
@@ -241,7 +246,7 @@ class IntermediateDriver {
   std::size_t orphan_charge_ = 0;
   std::unordered_map<FourTuple, NodeId, FourTupleHash> origins_;  // of one batch of packets
   std::vector<UnclaimedSyn> unclaimed_syns_;
-  std::vector<Disowned> disowned_;
+  std::vector<ReturnedSyn> returned_syns_;
   std::vector<Referral> referrals_;
   TimerWheel wheel_;
 };

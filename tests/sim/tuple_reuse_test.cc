@@ -77,6 +77,54 @@ TEST(TupleReuseTest, AMappingThatIsOverTakesNothingOfTheNextConnection) {
   expect_sound(cluster);
 }
 
+// A SYN that the network has repeated meets the forwarder while a move is about to be refused: it
+// is sent to the target, which has no such connection and gives it back.
+TEST(TupleReuseTest, ASynThatComesBackWhileItsConnectionLivesOpensNoOther) {
+  ClusterOptions options;
+  options.migration_prepare = false;  // so that the mapping changes before the target refuses
+  SimCluster cluster(options);
+  cluster.start();
+  SimMachine& h1 = cluster.machine("h1");
+  SimMachine& h2 = cluster.machine("h2");
+  SimClient& client = cluster.add_client(kEchoPort);
+  client.send_ramp(1000).await_bytes(1000).sleep(400ms).send_ramp(1000).await_bytes(1000);
+  Bytes syn;
+  cluster.net().set_filter(client.port(), [&syn](Bytes packet) {
+    if (syn.empty()) syn = packet;
+    std::vector<Bytes> out;
+    out.push_back(std::move(packet));
+    return out;
+  });
+  client.start();
+  cluster.world().run_for(300ms);
+  SimMachine& owner = *cluster.owner_of(*cluster.connection_of(client));
+  SimMachine& target = &owner == &h1 ? h2 : h1;
+  // It comes when the forwarder has passed STATE on, and its mapping has not been set back.
+  cluster.net().send(client.port(), Bytes(syn));
+  cluster.world().run_for(options.client_path.delay - 5 * options.fabric_path.delay / 2);
+  MoveTerms terms;
+  terms.application = "nobody's";
+  std::string reason;
+  owner.node().migrate(cluster.connection_of(client)->to_string(), target.name(), terms,
+                       [&reason](const MigrateReport& report) { reason = report.reason; });
+  int returned = 0;
+  cluster.net().set_filter(target.port(), [&, gue = target.options().gue_port](Bytes packet) {
+    const auto ip = parse_ip(packet);
+    const std::size_t port_at = ip ? ip->header_size + 2u : 0;
+    returned +=
+        ip && ip->protocol == kProtocolUdp && load_u16(packet.data() + port_at) == gue ? 1 : 0;
+    std::vector<Bytes> out;
+    out.push_back(std::move(packet));
+    return out;
+  });
+  cluster.world().run_for(1s);
+  EXPECT_EQ(reason, "application 'nobody's' is not registered");
+  EXPECT_EQ(returned, 1);
+  EXPECT_TRUE(client.finished()) << client.progress();
+  EXPECT_EQ(cluster.owner_of(*cluster.connection_of(client)), &owner);
+  expect_sound(cluster);
+}
+
 INSTANTIATE_TEST_SUITE_P(Moves, TupleReuse, ::testing::Values(0, 1, 2));
 
 }  // namespace
