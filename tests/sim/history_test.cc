@@ -109,9 +109,8 @@ TEST_F(History, EachNodeMeasuresItsFreezes) {
     completed += counts.completed;
     EXPECT_EQ(machine->node().metrics().histogram(kFreezeHistogram).count(), counts.completed);
     EXPECT_EQ(counts.freeze_p99 > 0us, counts.completed > 0);
-    const std::string granted =
-        fmt::format("migd_migration_stage_microseconds_count{{stage=\"granted\"}} {}\n",
-                    counts.completed);
+    const std::string granted = fmt::format(
+        "migd_migration_stage_microseconds_count{{stage=\"granted\"}} {}\n", counts.completed);
     EXPECT_NE(machine->node().metrics_text().find(granted), std::string::npos) << granted;
   }
   EXPECT_EQ(completed, 2u);
