@@ -64,7 +64,7 @@ def test_a_drained_node_gives_its_downloads_away(lab):
         assert lab.migd(node, "status")[1]["state"] == "draining"
         assert downloads.poll() is None, "they ended too soon: nothing was moved under load"
         shares = [connections_at(lab, host) for host in others]
-        # Some may have ended meanwhile: curl sometimes has a whole file before it looks at its rate.
+        # Some may have ended meanwhile: curl may have a whole file before it looks at its rate.
         assert downloading - DOWNLOADS // 5 <= sum(shares) <= downloading, shares
         assert min(shares) >= downloading // 3, shares
 
