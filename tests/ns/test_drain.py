@@ -16,6 +16,10 @@ def connections_at(lab, node):
     return lab.migd(node, "status")[1]["connections"]
 
 
+def arrived_at(lab, node):
+    return lab.migd(node, "status")[1]["migrations"]["arrived"]
+
+
 def start_downloads(lab, url):
     """Of the same file, each to a file of its own. They take some seconds, for the client takes
     little at a time: but for a few, which have all of it before curl looks at the rate."""
@@ -60,13 +64,13 @@ def test_a_drained_node_gives_its_downloads_away(lab):
         undrain(lab, *others)
         downloading = connections_at(lab, node)
         assert downloading >= DOWNLOADS * 4 // 5
+        earlier = [arrived_at(lab, host) for host in others]
         assert drain(lab, node) == downloading
         assert lab.migd(node, "status")[1]["state"] == "draining"
         assert downloads.poll() is None, "they ended too soon: nothing was moved under load"
-        shares = [connections_at(lab, host) for host in others]
-        # Some may have ended meanwhile: curl may have a whole file before it looks at its rate.
-        assert downloading - DOWNLOADS // 5 <= sum(shares) <= downloading, shares
-        assert min(shares) >= downloading // 3, shares
+        # Not those that are there now: some downloads may have ended since.
+        shares = [arrived_at(lab, host) - before for host, before in zip(others, earlier)]
+        assert sum(shares) == downloading and min(shares) >= downloading // 3, shares
 
         # What is new goes elsewhere.
         port = next(PORTS)
