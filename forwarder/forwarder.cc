@@ -19,6 +19,14 @@ SipKey random_key(Rng& rng) {
   return key;
 }
 
+// Of a packet to the owner.
+GueHeader header_of(const Mapping& mapping) {
+  GueHeader header;
+  header.tenure = mapping.tenure();
+  header.flow = mapping.flow;
+  return header;
+}
+
 }  // namespace
 
 Forwarder::Forwarder(const NodeInfo& self, const std::vector<NodeInfo>& peers, Tunnel& tunnel,
@@ -131,10 +139,7 @@ Forwarder::Route Forwarder::route_mapped(Frame& frame, const IpHeader& ip, const
   if (may_rewrite && mapping.flow != FlowId{} && tunnel_.can_map(mapping.owner, ip.family())) {
     sent = tunnel_.send_mapped(std::move(frame), mapping.owner, mapping.flow);
   } else {
-    GueHeader header;
-    header.tenure = mapping.tenure();
-    header.flow = mapping.flow;
-    sent = tunnel_.send_gue(std::move(frame), mapping.owner, header);
+    sent = tunnel_.send_gue(std::move(frame), mapping.owner, header_of(mapping));
   }
   return sent ? Route::kSent : Route::kDropped;
 }
@@ -151,10 +156,8 @@ bool Forwarder::follow(Frame& frame, const FourTuple& tuple, const Tenure& tenur
     drops_.count(DropReason::kEncapsulationLoop);
     return true;
   }
-  GueHeader header;
+  GueHeader header = header_of(*mapped);
   header.hops = static_cast<std::uint8_t>(hops + 1);
-  header.tenure = mapped->tenure();
-  header.flow = mapped->flow;
   tunnel_.send_gue(std::move(frame), mapped->owner, header);
   return true;
 }
