@@ -240,8 +240,6 @@ void Node::settle(Instant now) {
   arm_timer();
 }
 
-// Their forwarder has been told that the connection which had their tuple is over, but a SYN may
-// overtake the message: it says so too, by the tenure that it is not of.
 void Node::take_back_syns(Instant now) {
   for (auto& syn : migrator_->driver().take_returned_syns()) {
     if (!forwarder_->follow(syn.frame, syn.tuple, syn.mapped, syn.by, syn.hops)) {
@@ -250,6 +248,8 @@ void Node::take_back_syns(Instant now) {
   }
 }
 
+// Their forwarder has been told that the connection which had their tuple is over, but a SYN may
+// overtake the message: it says so too, by the tenure that it is not of.
 void Node::return_syns() {
   for (auto& syn : migrator_->driver().take_unclaimed_syns()) {
     if (options_.self.roles.forwarder) {
