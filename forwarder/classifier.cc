@@ -53,8 +53,8 @@ void Classifier::on_syn_answered(Connection& connection) {
 void Classifier::on_established(Connection& connection) {
   if (Pending* known = find(connection.id())) {
     if (std::exchange(known->half_open, false)) --half_open_;
-    if (const auto self = std::exchange(known->kept_for, std::nullopt)) {
-      post(*known, *self);
+    if (const auto target = std::exchange(known->kept_for, std::nullopt)) {
+      post(*known, *target);
       schedule_later(*known);
     }
     return;
@@ -180,7 +180,7 @@ void Classifier::offer(Pending& pending) {
     return;
   }
   pending.tried.push_back(*target);
-  if (pending.half_open && *target == self_) {
+  if (pending.half_open && (*target == self_ || pending.refused)) {
     pending.kept_for = target;
   } else {
     post(pending, *target);
@@ -209,6 +209,7 @@ void Classifier::on_not_taken(const MigrationFinished& message) {
     return;  // somebody else's; what we have asked for will have an answer of its own
   }
   pending->offered = false;
+  pending->refused = true;
   if (pending->overdue) {
     give_up(*pending);
   } else {
@@ -240,7 +241,11 @@ Instant Classifier::next_deadline() const {
 
 void Classifier::schedule(Pending& pending, Instant now) {
   pending.unscheduled = false;
-  if (pending.kept_for) return;  // the handshake takes as long as the stack lets it
+  if (pending.kept_for) {  // the handshake takes as long as the stack lets it
+    pending.cancel();
+    pending.place_by.reset();
+    return;
+  }
   if (!pending.decision) {
     wheel_.arm(pending, now + service_.classify_timeout);
     return;

@@ -15,8 +15,9 @@
 //
 //   on = "syn"   decides by the default rule as soon as the SYN is answered. To another node the
 //                connection goes in SYN_RCVD, unless many are half-open (kHalfOpenMax: a flood of
-//                SYNs must not become one of migrations); here it waits for the handshake, as
-//                long as that may take.
+//                SYNs must not become one of migrations). What stays here, or was not taken, waits
+//                for the handshake, as long as that may take: while nobody could be reached the
+//                client may have begun anew at another classifier.
 //   on = "call"  decides nothing: within placement_timeout somebody binds or moves it.
 //
 //   It stays the connection's handler until another one is bound, or the connection is gone; after
@@ -79,7 +80,8 @@ class Classifier : public AcceptHandler, public ConnectionHandler {
     std::unique_ptr<HttpRequestParser> parser;  // while reading
     std::optional<Decision> decision;           // set: decided
     bool half_open = false;                     // in SYN_RCVD
-    std::optional<NodeId> kept_for;             // this node: offered to it after the handshake
+    bool refused = false;                       // by anybody
+    std::optional<NodeId> kept_for;             // offered to it after the handshake
     bool offered = false;       // ConnectionClassified was posted and is not answered
     bool overdue = false;       // placement_timeout has passed while it was offered
     std::vector<NodeId> tried;  // of the pool, in this round

@@ -145,6 +145,27 @@ TEST_F(ClassifierTest, ASlowHandshakeIsTheStacksBusiness) {
   EXPECT_FALSE(connection->aborted());
 }
 
+// The client may be another classifier's by then: whether it is ours the handshake says.
+TEST_F(ClassifierTest, WhatIsRefusedHalfOpenWaitsForTheHandshake) {
+  ServiceOptions service = web();
+  service.on = ServiceOptions::On::kSyn;
+  service.default_target = NodeTarget{kB};
+  start(service).on_syn_answered(*connection);
+  settle();
+  expect_decided("default", kB, "echo");
+  finish(MigrationOutcome::kAborted);
+  pass(1min);
+  EXPECT_EQ(classified.size(), 1u);
+  EXPECT_EQ(connection->handler(), classifier.get());
+  classifier->on_established(*connection);
+  settle();
+  ASSERT_EQ(classified.size(), 2u);
+  EXPECT_EQ(classified[1].target, kB);
+  finish(MigrationOutcome::kRefused);
+  pass(Classifier::kRetryMax);
+  EXPECT_GT(classified.size(), 2u);  // placing has begun with the handshake
+}
+
 TEST_F(ClassifierTest, AFloodOfSynsIsNoneOfMigrations) {
   ServiceOptions service = web();
   service.on = ServiceOptions::On::kSyn;
