@@ -164,6 +164,13 @@ void put_all(Fields& out, const MappingInstalled& m) {
   put(out, "flow", m.flow);
   put(out, "quiet", m.quiet);
 }
+void put_all(Fields& out, const MappingRefused& m) {
+  put_tenure(out, m.request.tenure);
+  put_tuple(out, m.request.tuple);
+  put(out, "owner", m.request.owner);
+  put(out, "mapped", m.mapped.connection.to_string());
+  put(out, "mapped_owner", m.mapped_owner);
+}
 void put_all(Fields& out, const MappingRemoveRequest& m) {
   put_tenure(out, m.tenure);
   put_tuple(out, m.tuple);
@@ -196,6 +203,7 @@ constexpr std::string_view kNames[] = {
     "migration_arrived",
     "mapping_request",
     "mapping_installed",
+    "mapping_refused",
     "mapping_remove_request",
     "peer_up",
     "peer_down",
@@ -221,6 +229,8 @@ std::string_view to_string(CloseReason reason) {
       return "unbound";
     case CloseReason::kMigrated:
       return "migrated";
+    case CloseReason::kSuperseded:
+      return "superseded";
   }
   check_failed("CloseReason is known", __FILE__, __LINE__);
 }

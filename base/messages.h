@@ -54,6 +54,7 @@ enum class CloseReason : std::uint8_t {
   kInternalError,  // quarantined after a failed assertion in the stack
   kMigrated,       // it lives on at another node
   kUnbound,        // it lives on without the application that had it
+  kSuperseded,     // half-open here when the client began anew at another node
 };
 std::string_view to_string(CloseReason reason);
 
@@ -157,7 +158,8 @@ struct MappingRequest {
   Tenure tenure;
   NodeId owner;
   FlowId flow;
-  NodeId from{};  // it moves from there; 0: it does not move
+  NodeId from{};           // it moves from there; 0: it does not move
+  bool half_open = false;  // the client may have begun anew elsewhere since
 };
 
 struct MappingInstalled {
@@ -167,6 +169,13 @@ struct MappingInstalled {
   NodeId previous_owner;
   FlowId flow;
   bool quiet = false;  // it moves, and no packet is on the way that it leaves
+};
+
+// Another connection, or a newer owner, is mapped.
+struct MappingRefused {
+  MappingRequest request;
+  Tenure mapped;
+  NodeId mapped_owner;
 };
 
 struct MappingRemoveRequest {
@@ -201,8 +210,8 @@ struct PeerLoadReported {
 using Message =
     std::variant<ConnectionOpened, ConnectionClassified, ConnectionBound, ConnectionUnbound,
                  ConnectionClosed, MigrationRequest, MigrationStageReached, MigrationFinished,
-                 MigrationArrived, MappingRequest, MappingInstalled, MappingRemoveRequest, PeerUp,
-                 PeerDown, PeerLoadReported>;
+                 MigrationArrived, MappingRequest, MappingInstalled, MappingRefused,
+                 MappingRemoveRequest, PeerUp, PeerDown, PeerLoadReported>;
 
 // "connection_opened", ... and its fields as key/value text, in a fixed order, for events and logs.
 std::string_view name_of(const Message& message);

@@ -114,6 +114,7 @@ Result<void> Node::build() {
   MigratorOptions migrator{options_.self.id,
                            boot_,
                            options_.self.roles.forwarder,
+                           options_.self.roles.classifier,
                            options_.migration_timeout,
                            options_.migration_prepare,
                            peers_,

@@ -8,11 +8,6 @@
 namespace migd {
 namespace {
 
-// All forwarders of a cluster must agree on it, so it is no secret of one node: whoever knows it
-// can choose the classifier that his connections begin at, and nothing else.
-constexpr SipKey kRendezvousKey = {'m', 'i', 'g', 'd', ' ', 'r', 'e', 'n',
-                                   'd', 'e', 'z', 'v', 'o', 'u', 's', '1'};
-
 SipKey random_key(Rng& rng) {
   SipKey key;
   rng.fill(key);
@@ -58,7 +53,7 @@ void Forwarder::on_mapping_request(const MappingRequest& message) {
   const std::optional<Mapping> before = mapped == nullptr ? std::nullopt : std::optional(*mapped);
   const Result<NodeId> previous = mappings_.install(message, now_);
   if (!previous) {
-    ++refused_requests_;
+    bus_.post(MappingRefused{message, before->tenure(), before->owner});
     return;
   }
   const Moved flow{message, before};

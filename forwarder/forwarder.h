@@ -11,8 +11,8 @@
 //   anything else              dropped
 //
 //   "Local" means: this node's intermediate driver, which knows about gates and tombstones.
-//   Mappings come from the bus (MappingRequest, MappingRemoveRequest), and each that was installed
-//   is confirmed there (MappingInstalled). Behind the last packet of a flow that moves, an order
+//   Mappings come from the bus (MappingRequest, MappingRemoveRequest), and each request is answered
+//   there (MappingInstalled, MappingRefused). Behind the last packet of a flow that moves, an order
 //   mark goes down the way that it leaves, at the end of the turn; unless the flow is quiet, and
 //   the last packet left so long ago that it has arrived. When a peer comes up under another boot
 //   its mappings are dropped, since its connections are gone.
@@ -63,7 +63,6 @@ class Forwarder {
   bool follow(Frame& frame, const FourTuple& tuple, const Tenure& tenure, NodeId by, int hops);
 
   const MappingTable& mappings() const { return mappings_; }
-  std::uint64_t refused_requests() const { return refused_requests_; }  // stale ones
 
   void set_time(Instant now) { now_ = now; }
   // After the migrator's flush: a state that is passed on goes ahead of the marks.
@@ -99,7 +98,6 @@ class Forwarder {
   MappingTable mappings_;
   std::vector<Moved> unmarked_;  // flows that were moved in this turn
   std::map<NodeId, Boot> boots_;
-  std::uint64_t refused_requests_ = 0;
   Instant now_;  // the latest that we were told
 };
 

@@ -14,7 +14,9 @@ bool accepted_by_owner(const MappingRequest& request, const Mapping& mapped) {
 }
 
 bool is_over(const Mapping& mapped, const MappingRequest& request, Instant now) {
-  return mapped.syn_seen || accepted_by_owner(request, mapped) || now - mapped.last_used >= kQuiet;
+  // Of one that is half-open it may be the same SYN, repeated, that the mapped one has answered.
+  const bool syn_tells = mapped.syn_seen && !request.half_open;
+  return syn_tells || accepted_by_owner(request, mapped) || now - mapped.last_used >= kQuiet;
 }
 
 bool supersedes(const MappingRequest& request, const Mapping& mapped, Instant now) {

@@ -13,7 +13,8 @@
 //                       order: the higher counter is the younger connection. Else there must be
 //                       evidence that the mapped connection is over: a SYN of the tuple was seen
 //                       since; or its owner itself answered the SYN of the new one, which it can
-//                       not while it has the old one; or no packet came for two MSL.
+//                       not while it has the old one; or no packet came for two MSL. For one that
+//                       is half-open the SYN is no evidence: it may be older than the mapped one.
 //
 //   Entries live in a slab and are found through a set of their numbers, so that growing moves only
 //   the numbers. The order of use is kept lazily: a look-up writes `last_used` and nothing else;

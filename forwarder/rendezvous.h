@@ -12,6 +12,11 @@
 
 namespace migd {
 
+// All nodes of a cluster must agree on it, so it is no secret of one node: whoever knows it can
+// choose the classifier that his connections begin at, and nothing else.
+inline constexpr SipKey kRendezvousKey = {'m', 'i', 'g', 'd', ' ', 'r', 'e', 'n',
+                                          'd', 'e', 'z', 'v', 'o', 'u', 's', '1'};
+
 // Orders `nodes`, all of equal weight, by how much the flow wants them, most first.
 std::vector<NodeId> rendezvous_order(const SipKey& key, const FourTuple& flow,
                                      const std::vector<NodeId>& nodes);

@@ -33,13 +33,15 @@ bool MigratorEnvironment::announce_owner(const FourTuple& tuple, const Tenure& t
 
 bool MigratorEnvironment::announce_to(NodeId forwarder, const FourTuple& tuple,
                                       const Tenure& tenure, Instant now) {
+  const Connection* const connection = stack.find(tenure.connection);
+  const bool half_open = connection != nullptr && connection->state() == TcpState::kSynReceived;
   if (forwarder == options.self) {
-    bus.post(MappingRequest{tuple, tenure, options.self, FlowId{}});
+    bus.post(MappingRequest{tuple, tenure, options.self, FlowId{}, NodeId{}, half_open});
     return true;
   }
   if (!channel.session_up(forwarder)) return true;  // it is told of all when it is back
   const std::optional<FlowId> flow = flow_ids.take(forwarder);
-  if (!flow || !send(forwarder, wire::Map{tenure, options.self, *flow, tuple}, now)) {
+  if (!flow || !send(forwarder, wire::Map{tenure, options.self, *flow, half_open, tuple}, now)) {
     unannounced[forwarder].insert(tenure.connection);
     return false;
   }

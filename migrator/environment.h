@@ -24,6 +24,7 @@ struct MigratorOptions {
   NodeId self;
   Boot boot;
   bool is_forwarder = false;
+  bool is_classifier = false;
   Duration timeout = 5s;  // PREPARE to PROMISE, and STATE to READY
   bool prepare = true;    // ask for a promise, so that GRANT may ride with STATE
   std::vector<NodeInfo> peers;

@@ -5,6 +5,7 @@
 
 #include "base/reader.h"
 #include "base/writer.h"
+#include "forwarder/rendezvous.h"
 
 namespace migd {
 namespace {
@@ -53,6 +54,11 @@ Migrator::Migrator(MigratorOptions options, const ChannelOptions& channel_option
   for (const NodeInfo& peer : options_.peers) {
     if (peer.roles.forwarder) forwarders_.push_back(peer.id);
   }
+  if (!options_.is_classifier) return;
+  classifiers_.push_back(options_.self);
+  for (const NodeInfo& peer : options_.peers) {
+    if (peer.roles.classifier) classifiers_.push_back(peer.id);
+  }
 }
 
 Migrator::~Migrator() = default;
@@ -70,6 +76,11 @@ void Migrator::subscribe(MessageBus& bus) {
   bus.subscribe<MappingInstalled>([this](const MappingInstalled& m) {
     for (auto& [source, barrier] : barriers_)
       if (barrier.tenure == m.tenure) barrier.quiet = m.quiet;
+  });
+  bus.subscribe<MappingRefused>([this](const MappingRefused& m) {
+    if (m.request.half_open && m.request.owner != options_.self) {
+      env_->send(m.request.owner, wire::Moved{m.mapped, m.mapped_owner, m.request.tuple}, now_);
+    }
   });
   bus.subscribe<ConnectionClassified>(
       [this](const ConnectionClassified& m) { unbound_->place(m, now_); });
@@ -149,8 +160,17 @@ void Migrator::on_opened(Connection& connection) {
   if (connection.epoch() != Epoch{1}) return;
   if (const NodeId from = driver_->origin_of(connection.tuple()); from != NodeId{}) {
     env_->records[connection.id()].forwarder = from;
+    // As soon as its first choice is back, only a mapping brings its packets here.
+    if (!is_first_choice(connection.tuple())) {
+      env_->announce_owner(connection.tuple(), {connection.id(), Epoch{1}}, from, now_);
+    }
   }
   bus_.post(ConnectionOpened{connection.id(), connection.tuple(), connection.service()});
+}
+
+bool Migrator::is_first_choice(const FourTuple& tuple) const {
+  return classifiers_.size() < 2 ||
+         rendezvous_order(kRendezvousKey, tuple, classifiers_).front() == options_.self;
 }
 
 void Migrator::on_gone(Connection& connection, CloseReason reason) {
@@ -296,7 +316,7 @@ void Migrator::handle(NodeId origin, const wire::Message& message, ByteView body
     }
     void operator()(const wire::Map& m) const {
       if (m.owner == origin && self.options_.is_forwarder) {
-        self.bus_.post(MappingRequest{m.tuple, m.tenure, m.owner, m.flow});
+        self.bus_.post(MappingRequest{m.tuple, m.tenure, m.owner, m.flow, NodeId{}, m.half_open});
       }
     }
     void operator()(const wire::Unmap& m) const {
@@ -312,6 +332,7 @@ void Migrator::handle(NodeId origin, const wire::Message& message, ByteView body
     void operator()(const wire::Moved& m) const {
       if (m.owner == self.options_.self) return;  // it has been here since
       self.driver_->collapse(m.tuple, origin, {m.tenure, m.owner, FlowId{}});
+      self.unbound_->on_superseded(m, origin, now);
       if (self.options_.is_forwarder) {  // one that the flow was turned to, and that never knew it
         self.bus_.post(MappingRequest{m.tuple, m.tenure, m.owner, FlowId{}});
       }

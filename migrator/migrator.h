@@ -111,6 +111,7 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
   void announce_elsewhere(NodeId lost, Instant now);
   void announce_waiting(NodeId forwarder, Instant now);
   bool is_forwarder_peer(NodeId node) const;
+  bool is_first_choice(const FourTuple& tuple) const;  // of the forwarders, for this flow
 
   MigratorOptions options_;
   MessageBus& bus_;
@@ -126,9 +127,10 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
   std::unique_ptr<TargetHalf> target_;
   std::unique_ptr<OperatorDesk> desk_;
   std::unique_ptr<UnboundConnections> unbound_;
-  std::vector<NodeId> forwarders_;  // all there are, this node included
-  std::set<NodeId> lease_pending_;  // asked, not answered
-  std::set<NodeId> empty_tables_;   // came up, and shall be told of our connections
+  std::vector<NodeId> forwarders_;   // all there are, this node included
+  std::vector<NodeId> classifiers_;  // the same; none when this node is not one of them
+  std::set<NodeId> lease_pending_;   // asked, not answered
+  std::set<NodeId> empty_tables_;    // came up, and shall be told of our connections
   std::vector<std::pair<NodeId, wire::Barrier>> barriers_;  // to sources, with the next flush()
   Instant now_;
 };

@@ -51,6 +51,19 @@ void UnboundConnections::on_established(Connection& connection) {
   }
 }
 
+void UnboundConnections::on_superseded(const wire::Moved& by, NodeId forwarder, Instant now) {
+  Connection* const connection = env_.stack.find(by.tuple);
+  if (connection == nullptr || connection->frozen() || connection->id() == by.tenure.connection ||
+      connection->state() != TcpState::kSynReceived) {
+    return;
+  }
+  // Another forwarder may not have heard of this one's SYN.
+  const auto record = env_.records.find(connection->id());
+  if (record == env_.records.end() || record->second.forwarder != forwarder) return;
+  env_.stack.release(env_.shim.freeze(*connection, now), CloseReason::kSuperseded);
+  env_.driver.refer(by.tuple, {by.tenure, by.owner, FlowId{}}, now);
+}
+
 // ---- in mid-life ----
 
 Result<void> UnboundConnections::check(const MigrationRequest& request,

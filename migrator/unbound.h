@@ -8,6 +8,10 @@
 //   complete; without a name the classifier of that node goes on where the first one stopped, for
 //   nothing has been read.
 //
+//   A node that was cut off with a handshake half done was taken for dead, and the client has begun
+//   anew at another one. When it is back it asks the forwarder to map what is half-open; where
+//   another connection is mapped, its own is let go of without a segment.
+//
 //   In mid-life a connection can be disassociated again: its application hands over its state and
 //   leaves, the connection stays or moves. It is then kept: nobody reads, so the client fills the
 //   window and waits. The states of the applications that have left travel with it. Associating it
@@ -30,6 +34,9 @@ class UnboundConnections : public AcceptHandler {
   // What a MigrationRequest without a target asks for; ends in a MigrationFinished. `moving`: a
   // migration of it is under way.
   void rearrange(const MigrationRequest& request, bool moving);
+
+  // `forwarder` has refused to map one that is half-open here: another has the tuple.
+  void on_superseded(const wire::Moved& by, NodeId forwarder, Instant now);
 
   // AcceptHandler, for connections that have come in.
   void on_established(Connection& connection) override;

@@ -99,6 +99,7 @@ struct Writer {
     write(out, m.tenure);
     write(out, m.owner);
     write(out, m.flow);
+    out.u8(m.half_open ? 1 : 0);
     write_four_tuple(out, m.tuple);
   }
   void operator()(const Unmap& m) const {
@@ -220,7 +221,7 @@ bool read(BoundedReader& in, Map& m) {
   read(in, m.tenure);
   read(in, m.owner);
   read(in, m.flow);
-  return read(in, m.tuple);
+  return read_flag(in, m.half_open) && read(in, m.tuple);
 }
 bool read(BoundedReader& in, Unmap& m) {
   read(in, m.tenure);

@@ -110,6 +110,7 @@ struct Map {
   Tenure tenure;
   NodeId owner;
   FlowId flow;
+  bool half_open = false;  // the client may have begun anew elsewhere since
   FourTuple tuple;
 };
 struct Unmap {
@@ -169,7 +170,8 @@ struct Traced {
   FourTuple tuple;
 };
 
-// To the node that passes packets on to us, by its tombstone: we have only a tombstone, too.
+// To the node that passes packets on to us, by its tombstone: we have only a tombstone, too. Or the
+// forwarder's answer to a MAP of another connection.
 struct Moved {
   Tenure tenure;
   NodeId owner;

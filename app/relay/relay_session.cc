@@ -147,6 +147,7 @@ void RelaySession::ended(CloseReason reason) {
     case CloseReason::kLocalAbort:
     case CloseReason::kTimedOut:
     case CloseReason::kInternalError:
+    case CloseReason::kSuperseded:
       socket_->reset();
       break;
   }

@@ -33,6 +33,7 @@ struct Fixture {
         health(self, peers, bus),
         forwarder(self, peers, tunnel.tunnel, health, bus, tunnel.drops, tunnel.rng, now) {
     bus.subscribe<MappingInstalled>([this](const MappingInstalled& m) { installed.push_back(m); });
+    bus.subscribe<MappingRefused>([this](const MappingRefused& m) { refused.push_back(m); });
     for (const NodeInfo& peer : peers)
       tell(PeerUp{peer.id, Boot{1}});
   }
@@ -88,6 +89,7 @@ struct Fixture {
   NodeHealth health;
   Forwarder forwarder;
   std::vector<MappingInstalled> installed;
+  std::vector<MappingRefused> refused;
 };
 
 TEST(Forwarder, MappedElsewhereIsSentMapped) {
@@ -185,7 +187,10 @@ TEST(Forwarder, StaleRequestChangesNothingAndIsNotConfirmed) {
   t.map(tuple_v4(), 4, 77, 3);
   t.map(tuple_v4(), 5, 78, 2);
   EXPECT_EQ(t.installed.size(), 1u);
-  EXPECT_EQ(t.forwarder.refused_requests(), 1u);
+  ASSERT_EQ(t.refused.size(), 1u);
+  EXPECT_EQ(t.refused[0].request.owner, NodeId{5});
+  EXPECT_EQ(t.refused[0].mapped, (Tenure{connection_id(9), Epoch{3}}));
+  EXPECT_EQ(t.refused[0].mapped_owner, NodeId{4});
   t.route(client_packet(tuple_v4(), 1));
   EXPECT_EQ(t.sent_to(), NodeId{4});
 }

@@ -119,6 +119,16 @@ TEST_F(MappingTableTest, SynIsEvidence) {
   EXPECT_FALSE(table.find(tuple(1), now)->syn_seen) << "of the new connection";
 }
 
+TEST_F(MappingTableTest, SynIsNoEvidenceForOneThatIsHalfOpen) {
+  install(request(connection_id(1, 1), 3, 7));
+  table.find(tuple(1), now)->syn_seen = true;
+  MappingRequest half_open = request(connection_id(1, 2), 1, 2);
+  half_open.half_open = true;
+  EXPECT_TRUE(refused(half_open));
+  half_open.tenure.connection = connection_id(1, /*node=*/7);  // its owner answered it
+  EXPECT_EQ(install(half_open), NodeId{7});
+}
+
 TEST_F(MappingTableTest, OwnerThatAnsweredTheSynIsEvidence) {
   install(request(connection_id(1, 1), 3, /*owner=*/2));
   EXPECT_EQ(install(request(connection_id(1, /*node=*/2), 2, 8)), NodeId{2});

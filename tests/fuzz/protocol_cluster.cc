@@ -401,7 +401,7 @@ std::optional<wire::Message> ProtocolCluster::forged(Input& in, std::uint8_t kin
     case Kind::kBarrier:
       return Barrier{tenure, node(), Boot{in.u64()}, in.flag()};
     case Kind::kMap:
-      return Map{tenure, node(), flow(), tuple};
+      return Map{tenure, node(), flow(), in.flag(), tuple};
     case Kind::kUnmap:
       return Unmap{tenure, tuple};
     case Kind::kLeaseRequest:

@@ -298,7 +298,8 @@ class MigdBarrier(Packet):
 
 class MigdMap(Packet):
     name = "migd MAP"
-    fields_desc = [*_tenure(), ShortField("owner", 0), XIntField("flow", 0), *_four_tuple()]
+    fields_desc = [*_tenure(), ShortField("owner", 0), XIntField("flow", 0),
+                   ByteField("half_open", 0), *_four_tuple()]
 
 
 class MigdUnmap(Packet):

@@ -29,7 +29,7 @@ inline std::vector<wire::Message> sample_messages() {
           Active{kTenure, 42us},
           Abort{kTenure, "timed_out"},
           Barrier{kTenure, NodeId{4}, Boot{0x123456789abc}, true},
-          Map{kTenure, NodeId{2}, FlowId{5}, sample_tuple()},
+          Map{kTenure, NodeId{2}, FlowId{5}, true, sample_tuple()},
           Unmap{kTenure, sample_tuple()},
           LeaseRequest{},
           Lease{100, 4096, {1, 2, 3}},

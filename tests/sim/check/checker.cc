@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "tests/sim/check/late_answers.h"
 #include "tests/sim/check/memory.h"
 #include "tests/sim/check/ownership.h"
 #include "tests/sim/check/reset.h"
@@ -19,6 +20,10 @@ namespace migd::sim {
 namespace {
 
 constexpr std::size_t kKept = 5;
+
+bool is_late_answer(const Flow& flow, const Segment& segment, bool to_client) {
+  return to_client && segment.has(Segment::kSyn) && flow.earlier_isns.contains(segment.seq);
+}
 
 }  // namespace
 
@@ -52,12 +57,14 @@ Flow* Judge::flow_of(const FourTuple& tuple, const Crossing& crossing, bool to_c
   }
   if (found == flows_.end()) return nullptr;
   Flow& flow = found->second;
+  if (is_late_answer(flow, segment, to_client)) return &flow;
   if (to_client && segment.has(Segment::kSyn) && crossing.point == Crossing::Point::kDelivered) {
     flow.answered = true;
   }
   if (to_client && sent_syn && !flow.answered && flow.server_isn &&
       *flow.server_isn != segment.seq) {
     flow.number = ++flow_count_;
+    flow.earlier_isns.emplace(*flow.server_isn, crossing.at);
     flow.server_isn.reset();
   }
   if (to_client && sent_syn && !flow.server_isn) {
@@ -92,8 +99,10 @@ void Judge::on_tcp(const Crossing& crossing) {
   }
   const SegmentSeen seen{crossing.point, crossing.at, to_client, crossing.from,
                          crossing.to,    *flow,       segment};
+  const bool late = is_late_answer(*flow, segment, to_client);
   for (const auto& checker : checkers_)
-    checker->on_segment(seen);
+    late ? checker->on_late_answer(seen, flow->earlier_isns.at(segment.seq))
+         : checker->on_segment(seen);
 }
 
 void Judge::on_message(PortId node, Instant at, const Message& message) {
@@ -126,6 +135,7 @@ std::vector<Violation> Judge::violations() const {
 
 void add_invariant_checkers(Judge& judge) {
   judge.add<OneOwner>(judge.net());
+  judge.add<LateAnswers>();
   judge.add<SilentSource>(judge.net());
   judge.add<ResetChecker>();
   judge.add<TimestampChecker>();

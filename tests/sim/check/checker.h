@@ -3,7 +3,7 @@
 // decides what to do with it.
 //
 //   invariant  checkers
-//   1          OneOwner
+//   1          OneOwner, LateAnswers
 //   2          SequenceChecker; and each run's streams are compared with those that they must be
 //   3          TimestampChecker, WindowChecker, AckChecker, SackChecker, ResetChecker, CleanPath
 //   4          Resumption, Survival
@@ -47,6 +47,8 @@ struct Flow {
   FourTuple tuple;
   std::uint32_t client_isn = 0;
   std::optional<std::uint32_t> server_isn;
+  // Of nodes that had answered before, and since when their answer is not the latest any more.
+  std::map<std::uint32_t, Instant> earlier_isns{};
   bool answered = false;                            // the client has got a SYN/ACK
   std::uint8_t client_scale = 0, server_scale = 0;  // as negotiated
   bool timestamps = false, sack = false;            // as negotiated
@@ -73,6 +75,8 @@ class Checker {
   virtual void on_segment(const SegmentSeen& /*seen*/) {}
   // A segment of no flow: no SYN of that tuple was ever sent.
   virtual void on_stray(const Crossing& /*crossing*/, bool /*to_client*/) {}
+  // A SYN/ACK of who had answered before another one did.
+  virtual void on_late_answer(const SegmentSeen& /*seen*/, Instant /*since*/) {}
   virtual void on_crossing(const Crossing& /*crossing*/) {}  // every packet, between nodes as well
   virtual void on_message(PortId /*node*/, Instant /*at*/, const Message& /*message*/) {}
   virtual void on_crash(PortId /*node*/, Instant /*at*/) {}
