@@ -91,6 +91,11 @@ std::vector<Duration> owner_not_announced(SimMachine&, ChannelMessage& message) 
   return message.kind == wire::Kind::kMap ? std::vector<Duration>{} : kAsItIs;
 }
 
+// Whoever was cut off is not told that another has its client.
+std::vector<Duration> superseded_not_told(SimMachine&, ChannelMessage& message) {
+  return message.kind == wire::Kind::kMoved ? std::vector<Duration>{} : kAsItIs;
+}
+
 // ---- what happens ----
 
 // Packets from the forwarder to h1 are slow, so that stragglers come late at h2.
@@ -121,6 +126,17 @@ void target_is_cut_off(SimCluster& cluster, SimClient&) {
     };
     after(300us, [&] { cluster.net().isolate(target.port(), true); });
     after(4s, [&] { cluster.net().isolate(target.port(), false); });
+  });
+}
+
+// Until another classifier has answered the client's next SYN.
+void classifier_is_cut_off(SimCluster& cluster, SimClient&) {
+  cluster.on_message([&cluster, done = false](SimMachine& machine, const Message& message) mutable {
+    if (!std::holds_alternative<ConnectionOpened>(message) || std::exchange(done, true)) return;
+    cluster.net().isolate(machine.port(), true);
+    cluster.world().schedule(cluster.world().now() + 5s, [&cluster, port = machine.port()] {
+      cluster.net().isolate(port, false);
+    });
   });
 }
 
@@ -293,6 +309,11 @@ Scenario resting(Scenario scenario) {
   scenario.moves.span = 250ms;
   return scenario;
 }
+Scenario with_classifiers(Scenario scenario) {
+  scenario.cluster.on = ServiceOptions::On::kSyn;
+  scenario.cluster.classifier_apart = scenario.cluster.hosts_classify = true;
+  return scenario;
+}
 Scenario unprepared(Scenario scenario) {
   scenario.cluster.migration_prepare = false;
   return scenario;
@@ -325,6 +346,9 @@ INSTANTIATE_TEST_SUITE_P(
               moving(unprepared(echo(400, 900)), 40ms), says(owner_not_announced), target_dies},
         Plant{"forwarder_not_told", "survival", "waits in vain",
               resting(moving(echo(400, 900), 20ms)), says(owner_not_announced), forwarder_dies},
+        Plant{"superseded_not_told", "late_answers", "another's answer by now",
+              moving(with_classifiers(echo(2000, 900)), 40ms), says(superseded_not_told),
+              classifier_is_cut_off},
         Plant{"dead_after_abort", "resumption", "was not heard again",
               moving(unprepared(echo(400, 900)), 40ms), dead_after_abort, target_dies},
         Plant{"contradiction", "sequence", "contradicts what was sent before",
