@@ -22,6 +22,10 @@ GueHeader header_of(const Mapping& mapping) {
   return header;
 }
 
+MappingRequest half_open_request(const FourTuple& tuple, const Mapping& mapped) {
+  return {tuple, mapped.tenure(), mapped.owner, mapped.flow, NodeId{}, /*half_open=*/true};
+}
+
 }  // namespace
 
 Forwarder::Forwarder(const NodeInfo& self, const std::vector<NodeInfo>& peers, Tunnel& tunnel,
@@ -56,17 +60,26 @@ void Forwarder::on_mapping_request(const MappingRequest& message) {
     bus_.post(MappingRefused{message, before->tenure(), before->owner});
     return;
   }
+  if (before && before->half_open && before->tenure().connection != message.tenure.connection) {
+    bus_.post(MappingRefused{half_open_request(message.tuple, *before), message.tenure,
+                             message.owner});  // it was granted, and is not any more
+  }
   const Moved flow{message, before};
   const bool quiet = is_quiet(flow);
-  if (!quiet) unmarked_.push_back(flow);
+  if (!quiet && leaves_a_way(flow)) unmarked_.push_back(flow);
   bus_.post(MappingInstalled{message.tuple, message.tenure, message.owner, *previous, message.flow,
                              quiet});
 }
 
-bool Forwarder::is_quiet(const Moved& flow) const {
+// A way that its packets took to another node until now. A repeated request leaves none.
+bool Forwarder::leaves_a_way(const Moved& flow) const {
   const auto& [request, before] = flow;
-  return before && request.from != NodeId{} && before->owner == request.from &&
-         now_ - before->last_used >= kQuiet;
+  return request.from != NodeId{} && request.from != self_ && request.from != request.owner &&
+         (!before || before->owner == request.from);
+}
+
+bool Forwarder::is_quiet(const Moved& flow) const {
+  return leaves_a_way(flow) && flow.before && now_ - flow.before->last_used >= kQuiet;
 }
 
 void Forwarder::send_order_marks() {
@@ -77,8 +90,6 @@ void Forwarder::send_order_marks() {
 
 void Forwarder::send_order_mark(const Moved& flow) {
   const auto& [request, before] = flow;
-  if (request.from == NodeId{} || request.from == self_ || request.from == request.owner) return;
-  if (before && before->owner != request.from) return;  // a repeated request
   Frame mark = make_order_mark(request.tuple, request.tenure.epoch, tunnel_.pool());
   if (before) {
     route_mapped(mark, *parse_ip(mark.bytes()), *before, /*may_rewrite=*/true);
@@ -120,11 +131,19 @@ Forwarder::Route Forwarder::route(Frame& frame, const IpHeader& ip, const TcpVie
   now_ = now;
   if (!roles_.forwarder) return Route::kLocal;
   const FourTuple tuple{{ip.dst, tcp.dst_port()}, {ip.src, tcp.src_port()}};
-  Mapping* const mapping = mappings_.find(tuple, now);
+  Mapping* mapping = mappings_.find(tuple, now);
   const bool opens = tcp.has(tcp_flag::kSyn) && !tcp.has(tcp_flag::kAck);
+  if (opens && mapping != nullptr && mapping->half_open && is_lost(mapping->owner)) {
+    mappings_.remove(tuple, mapping->tenure());  // the client may begin anew at another one
+    mapping = nullptr;
+  }
   if (mapping == nullptr) return route_unmapped(frame, tuple, opens);
   mapping->syn_seen |= opens;
   return route_mapped(frame, ip, *mapping, /*may_rewrite=*/!opens);
+}
+
+bool Forwarder::is_lost(NodeId owner) const {
+  return owner != self_ && !health_.up(owner);
 }
 
 Forwarder::Route Forwarder::route_mapped(Frame& frame, const IpHeader& ip, const Mapping& mapping,

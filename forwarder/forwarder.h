@@ -79,9 +79,11 @@ class Forwarder {
 
   void subscribe(MessageBus& bus);
   void on_mapping_request(const MappingRequest& message);
+  bool leaves_a_way(const Moved& flow) const;
   bool is_quiet(const Moved& flow) const;
   void send_order_mark(const Moved& flow);
   void on_peer_up(const PeerUp& message);
+  bool is_lost(NodeId owner) const;
   Route route_mapped(Frame& frame, const IpHeader& ip, const Mapping& mapping, bool may_rewrite);
   // `opens`: it is a SYN.
   Route route_unmapped(Frame& frame, const FourTuple& tuple, bool opens, int hops = 0);
@@ -96,7 +98,7 @@ class Forwarder {
   MessageBus& bus_;
   DropCounters& drops_;
   MappingTable mappings_;
-  std::vector<Moved> unmarked_;  // flows that were moved in this turn
+  std::vector<Moved> unmarked_;  // flows that left a way in this turn
   std::map<NodeId, Boot> boots_;
   Instant now_;  // the latest that we were told
 };

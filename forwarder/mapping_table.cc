@@ -27,6 +27,7 @@ bool supersedes(const MappingRequest& request, const Mapping& mapped, Instant no
            (request.tenure.epoch == mapped.epoch && request.owner == mapped.owner);
   }
   if (asked.node == known.node && asked.boot == known.boot) return asked.counter > known.counter;
+  if (mapped.half_open && !request.half_open) return true;
   return is_over(mapped, request, now);
 }
 
@@ -56,6 +57,7 @@ Result<NodeId> MappingTable::install(const MappingRequest& request, Instant now)
   if (request.flow != FlowId{} || mapped.tenure() != request.tenure) mapped.flow = request.flow;
   mapped.set_tenure(request.tenure);
   mapped.owner = request.owner;
+  mapped.half_open = request.half_open;
   mapped.last_used = now;
   return mapped.previous_owner;
 }
@@ -80,6 +82,7 @@ void MappingTable::add(const MappingRequest& request, Instant now) {
   entry.mapping.last_used = now;
   entry.mapping.flow = request.flow;
   entry.mapping.owner = request.owner;
+  entry.mapping.half_open = request.half_open;
   append_to_queue(number);
   index_.insert(number);
 }

@@ -15,6 +15,7 @@
 //                       since; or its owner itself answered the SYN of the new one, which it can
 //                       not while it has the old one; or no packet came for two MSL. For one that
 //                       is half-open the SYN is no evidence: it may be older than the mapped one.
+//                       One whose handshake is complete goes before one that is half-open.
 //
 //   Entries live in a slab and are found through a set of their numbers, so that growing moves only
 //   the numbers. The order of use is kept lazily: a look-up writes `last_used` and nothing else;
@@ -55,8 +56,9 @@ struct Mapping {
   Epoch epoch;
   FlowId flow;  // 0: none, its packets are not encapsulated under an identifier
   NodeId owner;
-  NodeId previous_owner;  // whom packets were sent to before; 0: nobody
-  bool syn_seen = false;  // since it was installed: the client may have let go of it
+  NodeId previous_owner;   // whom packets were sent to before; 0: nobody
+  bool syn_seen = false;   // since it was installed: the client may have let go of it
+  bool half_open = false;  // as far as we know: its client may have another one
 };
 
 struct MappingTableOptions {

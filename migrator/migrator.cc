@@ -10,6 +10,8 @@
 namespace migd {
 namespace {
 
+constexpr Duration kAskAgain = 1s;  // the answer had no room in the channel
+
 SipKey random_key(Rng& rng) {
   SipKey key;
   rng.fill(key);
@@ -79,7 +81,8 @@ void Migrator::subscribe(MessageBus& bus) {
   });
   bus.subscribe<MappingRefused>([this](const MappingRefused& m) {
     if (m.request.half_open && m.request.owner != options_.self) {
-      env_->send(m.request.owner, wire::Moved{m.mapped, m.mapped_owner, m.request.tuple}, now_);
+      env_->send(m.request.owner,
+                 wire::Moved{m.mapped, m.mapped_owner, m.request.tenure, m.request.tuple}, now_);
     }
   });
   bus.subscribe<ConnectionClassified>(
@@ -124,7 +127,7 @@ void Migrator::flush(Instant now) {
   barriers_.clear();
   driver_->forget_origins();
   for (const IntermediateDriver::Referral& referral : driver_->take_referrals()) {
-    const wire::Moved moved{referral.newer.tenure, referral.newer.owner, referral.tuple};
+    const wire::Moved moved{referral.newer.tenure, referral.newer.owner, {}, referral.tuple};
     if (!env_->send(referral.to, moved, now)) driver_->not_told(referral.tuple);
   }
   for (const NodeId forwarder : forwarders_) {
@@ -161,16 +164,32 @@ void Migrator::on_opened(Connection& connection) {
   if (const NodeId from = driver_->origin_of(connection.tuple()); from != NodeId{}) {
     env_->records[connection.id()].forwarder = from;
     // As soon as its first choice is back, only a mapping brings its packets here.
-    if (!is_first_choice(connection.tuple())) {
-      env_->announce_owner(connection.tuple(), {connection.id(), Epoch{1}}, from, now_);
-    }
+    const NodeId first = first_choice(connection.tuple());
+    if (first != options_.self && !channel_->session_up(first)) announce(connection, now_);
   }
   bus_.post(ConnectionOpened{connection.id(), connection.tuple(), connection.service()});
 }
 
-bool Migrator::is_first_choice(const FourTuple& tuple) const {
-  return classifiers_.size() < 2 ||
-         rendezvous_order(kRendezvousKey, tuple, classifiers_).front() == options_.self;
+NodeId Migrator::first_choice(const FourTuple& tuple) const {
+  if (classifiers_.size() < 2) return options_.self;
+  return rendezvous_order(kRendezvousKey, tuple, classifiers_).front();
+}
+
+void Migrator::announce(const Connection& connection, Instant now) {
+  env_->announce_owner(connection.tuple(), {connection.id(), connection.epoch()},
+                       env_->forwarder_of(connection.id()), now);
+}
+
+// The forwarders may have known before us that it is away, and have sent us SYNs of its flows.
+void Migrator::announce_unplaced(NodeId lost, Instant now) {
+  if (std::find(classifiers_.begin(), classifiers_.end(), lost) == classifiers_.end()) return;
+  env_->stack.for_each([&](Connection& connection) {
+    const ConnectionRecord* known = record(connection.id());
+    if (known == nullptr || known->forwarder == NodeId{} || connection.frozen()) return;
+    if (connection.application().empty() && first_choice(connection.tuple()) == lost) {
+      announce(connection, now);
+    }
+  });
 }
 
 void Migrator::on_gone(Connection& connection, CloseReason reason) {
@@ -178,14 +197,20 @@ void Migrator::on_gone(Connection& connection, CloseReason reason) {
   if (reason == CloseReason::kMigrated) return;  // it lives on elsewhere
   bus_.post(ConnectionClosed{tenure, connection.tuple(), reason, connection.bytes_in(),
                              connection.bytes_out(), connection.age()});
-  const NodeId forwarder = env_->forwarder_of(connection.id());
-  if (forwarder == options_.self) {
-    bus_.post(MappingRemoveRequest{connection.tuple(), tenure});
-  } else if (forwarder != NodeId{}) {
-    env_->send(forwarder, wire::Unmap{tenure, connection.tuple()}, now_);
-  }
+  unmap(tenure, connection.tuple());
   env_->tunnel.unmap_inbound(connection.id());
   env_->records.erase(connection.id());
+}
+
+// At all forwarders: each is told of every connection when it comes up.
+void Migrator::unmap(const Tenure& tenure, const FourTuple& tuple) {
+  for (const NodeId forwarder : forwarders_) {
+    if (forwarder != options_.self) {
+      env_->send(forwarder, wire::Unmap{tenure, tuple}, now_);
+    } else if (options_.is_forwarder) {
+      bus_.post(MappingRemoveRequest{tuple, tenure});
+    }
+  }
 }
 
 // ---- sessions ----
@@ -214,6 +239,7 @@ void Migrator::on_session_down(NodeId peer, std::string reason, Instant now) {
   now_ = now;
   bus_.post(PeerDown{peer, std::move(reason)});
   if (is_forwarder_peer(peer)) announce_elsewhere(peer, now);
+  announce_unplaced(peer, now);
   source_->on_session_down(peer, now);
   desk_->on_session_down(peer, now);
 }
@@ -360,11 +386,13 @@ void Migrator::on_lease(NodeId from, const wire::Lease& lease, Instant now) {
 }
 
 void Migrator::lease_when_low(NodeId forwarder, Instant now) {
-  if (!flow_ids_.is_low(forwarder) || lease_pending_.count(forwarder) > 0) return;
+  if (!flow_ids_.is_low(forwarder)) return;
+  const auto asked = lease_pending_.find(forwarder);
+  if (asked != lease_pending_.end() && now < asked->second + kAskAgain) return;
   if (forwarder == options_.self) {
     flow_ids_.add({forwarder, options_.boot}, lessor_.lease(now));
   } else if (channel_->session_up(forwarder) && env_->send(forwarder, wire::LeaseRequest{}, now)) {
-    lease_pending_.insert(forwarder);
+    lease_pending_[forwarder] = now;
   }
 }
 

@@ -13,6 +13,7 @@
 // Engine: input by the handlers, time by on_deadline(), output through channel, bus and driver.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -111,7 +112,10 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
   void announce_elsewhere(NodeId lost, Instant now);
   void announce_waiting(NodeId forwarder, Instant now);
   bool is_forwarder_peer(NodeId node) const;
-  bool is_first_choice(const FourTuple& tuple) const;  // of the forwarders, for this flow
+  NodeId first_choice(const FourTuple& tuple) const;  // of the forwarders, among the classifiers
+  void announce(const Connection& connection, Instant now);
+  void announce_unplaced(NodeId lost, Instant now);
+  void unmap(const Tenure& tenure, const FourTuple& tuple);
 
   MigratorOptions options_;
   MessageBus& bus_;
@@ -127,10 +131,10 @@ class Migrator : public ChannelHandler, public MigrationService, public Connecti
   std::unique_ptr<TargetHalf> target_;
   std::unique_ptr<OperatorDesk> desk_;
   std::unique_ptr<UnboundConnections> unbound_;
-  std::vector<NodeId> forwarders_;   // all there are, this node included
-  std::vector<NodeId> classifiers_;  // the same; none when this node is not one of them
-  std::set<NodeId> lease_pending_;   // asked, not answered
-  std::set<NodeId> empty_tables_;    // came up, and shall be told of our connections
+  std::vector<NodeId> forwarders_;           // all there are, this node included
+  std::vector<NodeId> classifiers_;          // the same; none when this node is not one of them
+  std::map<NodeId, Instant> lease_pending_;  // asked then, not answered
+  std::set<NodeId> empty_tables_;            // came up, and shall be told of our connections
   std::vector<std::pair<NodeId, wire::Barrier>> barriers_;  // to sources, with the next flush()
   Instant now_;
 };

@@ -53,10 +53,11 @@ void UnboundConnections::on_established(Connection& connection) {
 
 void UnboundConnections::on_superseded(const wire::Moved& by, NodeId forwarder, Instant now) {
   Connection* const connection = env_.stack.find(by.tuple);
-  if (connection == nullptr || connection->frozen() || connection->id() == by.tenure.connection ||
+  if (connection == nullptr || connection->frozen() ||
       connection->state() != TcpState::kSynReceived) {
     return;
   }
+  if (by.instead_of != Tenure{connection->id(), connection->epoch()}) return;
   // Another forwarder may not have heard of this one's SYN.
   const auto record = env_.records.find(connection->id());
   if (record == env_.records.end() || record->second.forwarder != forwarder) return;
@@ -125,12 +126,15 @@ Result<void> UnboundConnections::disassociate(Connection& connection) {
 
 Result<void> UnboundConnections::associate(Connection& connection, const std::string& name) {
   ConnectionRecord& record = env_.records[connection.id()];
+  Result<void> bound = associate(connection, record, name);
   // Most connections have nothing that is worth remembering.
-  const auto forget_if_empty = [&] {
-    if (record.empty()) env_.records.erase(connection.id());
-  };
+  if (record.empty()) env_.records.erase(connection.id());
+  return bound;
+}
+
+Result<void> UnboundConnections::associate(Connection& connection, ConnectionRecord& record,
+                                           const std::string& name) {
   if (name.empty() && record.suspended.empty()) {
-    forget_if_empty();
     return fail(ErrorCode::kInvalidArgument, "no_application");
   }
   const std::string application =
@@ -138,15 +142,11 @@ Result<void> UnboundConnections::associate(Connection& connection, const std::st
   const Bytes* const state = record.suspended.find(application);
   Result<void> bound = applications_.attach(
       connection, application, state != nullptr ? ByteView(*state) : ByteView{}, state != nullptr);
-  if (!bound) {
-    forget_if_empty();
-    return bound;
-  }
+  if (!bound) return bound;
   env_.bus.post(ConnectionBound{connection.id(), application, state != nullptr});
   record.kept = false;
   record.forwarded = 0;
   record.suspended.remove(application);
-  forget_if_empty();
   return {};
 }
 

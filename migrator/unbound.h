@@ -46,6 +46,8 @@ class UnboundConnections : public AcceptHandler {
                      bool moving) const;
   Result<void> disassociate(Connection& connection);
   Result<void> associate(Connection& connection, const std::string& application);
+  Result<void> associate(Connection& connection, ConnectionRecord& record,
+                         const std::string& application);
 
   MigratorEnvironment& env_;
   ApplicationHost& applications_;

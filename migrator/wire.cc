@@ -171,6 +171,7 @@ struct Writer {
   void operator()(const Moved& m) const {
     write(out, m.tenure);
     write(out, m.owner);
+    write(out, m.instead_of);
     write_four_tuple(out, m.tuple);
   }
 };
@@ -311,6 +312,7 @@ bool read(BoundedReader& in, Traced& m) {
 bool read(BoundedReader& in, Moved& m) {
   read(in, m.tenure);
   read(in, m.owner);
+  read(in, m.instead_of);
   return read(in, m.tuple);
 }
 

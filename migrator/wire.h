@@ -175,6 +175,7 @@ struct Traced {
 struct Moved {
   Tenure tenure;
   NodeId owner;
+  Tenure instead_of;  // in the answer to a MAP: of that; else zero
   FourTuple tuple;
 };
 

@@ -195,6 +195,31 @@ TEST(Forwarder, StaleRequestChangesNothingAndIsNotConfirmed) {
   EXPECT_EQ(t.sent_to(), NodeId{4});
 }
 
+TEST(Forwarder, WhoIsHalfOpenHearsThatAnotherHasTheTuple) {
+  Fixture t(kForwarderRole);
+  const Tenure half_open{connection_id(9, /*node=*/4), Epoch{1}};
+  const Tenure complete{connection_id(9, /*node=*/5), Epoch{1}};
+  t.tell(MappingRequest{tuple_v4(), half_open, NodeId{4}, FlowId{77}, NodeId{}, true});
+  EXPECT_TRUE(t.refused.empty());
+  t.tell(MappingRequest{tuple_v4(), complete, NodeId{5}, FlowId{78}});
+  ASSERT_EQ(t.refused.size(), 1u);
+  EXPECT_EQ(t.refused[0].request.tenure, half_open);
+  EXPECT_TRUE(t.refused[0].request.half_open);
+  EXPECT_EQ(t.refused[0].mapped_owner, NodeId{5});
+}
+
+TEST(Forwarder, ASynOpensAnewWhereWhoWasHalfOpenIsLost) {
+  Fixture t(kForwarderRole);
+  const Tenure half_open{connection_id(9, /*node=*/4), Epoch{1}};
+  t.tell(MappingRequest{tuple_v4(), half_open, NodeId{4}, FlowId{77}, NodeId{}, true});
+  t.route(client_packet(tuple_v4(), 1, tcp_flag::kSyn));
+  EXPECT_EQ(t.sent_to(), NodeId{4});
+  t.tell(PeerDown{NodeId{4}, ""});
+  t.route(client_packet(tuple_v4(), 1, tcp_flag::kSyn));
+  EXPECT_NE(t.sent_to(), NodeId{4});
+  EXPECT_EQ(t.forwarder.mappings().size(), 0u);
+}
+
 TEST(Forwarder, MappedHereIsLocal) {
   Fixture t(kForwarderRole);
   t.map(tuple_v4(), 1);

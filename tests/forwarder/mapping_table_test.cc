@@ -129,6 +129,16 @@ TEST_F(MappingTableTest, SynIsNoEvidenceForOneThatIsHalfOpen) {
   EXPECT_EQ(install(half_open), NodeId{7});
 }
 
+TEST_F(MappingTableTest, ACompleteHandshakeGoesBeforeOneThatIsNot) {
+  MappingRequest half_open = request(connection_id(1, 1), 1, 7);
+  half_open.half_open = true;
+  install(half_open);
+  EXPECT_TRUE(table.find(tuple(1), now)->half_open);
+  EXPECT_EQ(install(request(connection_id(1, 2), 1, 8)), NodeId{7});
+  EXPECT_FALSE(table.find(tuple(1), now)->half_open);
+  EXPECT_TRUE(refused(half_open));
+}
+
 TEST_F(MappingTableTest, OwnerThatAnsweredTheSynIsEvidence) {
   install(request(connection_id(1, 1), 3, /*owner=*/2));
   EXPECT_EQ(install(request(connection_id(1, /*node=*/2), 2, 8)), NodeId{2});

@@ -434,7 +434,7 @@ std::optional<wire::Message> ProtocolCluster::forged(Input& in, std::uint8_t kin
     case Kind::kTraced:
       return Traced{in.below(4), in.flag(), tenure, tuple};
     case Kind::kMoved:
-      return Moved{tenure, node(), tuple};
+      return Moved{tenure, node(), {id_of(in.below(clients_.size())), Epoch{in.below(8)}}, tuple};
     case Kind::kPromise:
       return Promise{tenure, in.flag() ? "" : "forged"};
   }

@@ -236,9 +236,9 @@ def session_secrets(low, high, cipher, shared, low_to_high, high_to_low):
 UNREACHED = 2**64 - 1  # a stage of an ORDER_RESULT that the migration never came to
 
 
-def _tenure():
-    return [ShortField("node", 0), BitField("boot", 0, 48), LongField("counter", 0),
-            IntField("epoch", 0)]
+def _tenure(prefix=""):
+    return [ShortField(prefix + "node", 0), BitField(prefix + "boot", 0, 48),
+            LongField(prefix + "counter", 0), IntField(prefix + "epoch", 0)]
 
 
 def _four_tuple():
@@ -379,7 +379,7 @@ class MigdTraced(Packet):
 
 class MigdMoved(Packet):
     name = "migd MOVED"
-    fields_desc = [*_tenure(), ShortField("owner", 0), *_four_tuple()]
+    fields_desc = [*_tenure(), ShortField("owner", 0), *_tenure("instead_of_"), *_four_tuple()]
 
 
 # ---- migrator/blob.h: the state of a connection ------------------------------------------------

@@ -2,7 +2,6 @@
 // classified, and disassociated and associated again in mid-life.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -92,62 +91,6 @@ TEST(OnSyn, WhenTheTargetCannotTakeItAnotherOneDoes) {
   EXPECT_TRUE(outcome.finished) << outcome.report();
   EXPECT_EQ(seen.arrived_at, std::vector<std::string>{"h2"}) << outcome.report();
 }
-
-// A classifier that is cut off with a handshake half done is taken for dead, and the client begins
-// anew at another one. When the first is back, its half-open connection moves nowhere, answers
-// nobody, and is let go of; the client never notices that there was one.
-class CutOff : public ::testing::TestWithParam<On> {};
-
-TEST_P(CutOff, WhatItLeftHalfOpenGivesWayToWhatTheClientHas) {
-  for_each_seed(3, [](std::uint64_t seed) {
-    ClusterOptions options;
-    options.seed = seed;
-    options.on = GetParam();
-    options.classifier_apart = options.hosts_classify = true;
-    SimCluster cluster(options);
-    cluster.start();
-    SimMachine* first = nullptr;
-    ConnectionId half_open;
-    std::vector<ConnectionId> arrived;
-    cluster.on_message([&](SimMachine& machine, const Message& message) {
-      const auto* opened = std::get_if<ConnectionOpened>(&message);
-      if (opened != nullptr && first == nullptr) {
-        first = &machine;
-        half_open = opened->connection;
-        cluster.net().isolate(machine.port(), true);
-      }
-      if (const auto* m = std::get_if<MigrationArrived>(&message)) {
-        arrived.push_back(m->tenure.connection);
-      }
-    });
-    // It says nothing before both are there again.
-    SimClient& client = cluster.add_client(GetParam() == On::kSyn ? kEchoPort : kHttpPort);
-    client.sleep(8s);
-    if (GetParam() == On::kSyn) {
-      client.send_ramp(1000).await_bytes(1000);
-    } else {
-      client.send("GET /files/small HTTP/1.1\r\nHost: a\r\n\r\n").await_responses(1);
-    }
-    client.start();
-    cluster.world().run_for(6s);
-    ASSERT_NE(first, nullptr);
-    ASSERT_NE(cluster.connection_of(client), half_open) << "another one has answered";
-    EXPECT_NE(first->node().stack().find(half_open), nullptr);
-    cluster.net().isolate(first->port(), false);
-    cluster.world().run_for(4s);
-    EXPECT_EQ(first->node().stack().find(half_open), nullptr);
-    cluster.world().run_for(5s);
-    EXPECT_TRUE(client.finished()) << client.progress();
-    EXPECT_EQ(std::count(arrived.begin(), arrived.end(), half_open), 0);
-    for (const Violation& violation : cluster.judge().violations())
-      ADD_FAILURE() << violation.to_string();
-  });
-}
-
-INSTANTIATE_TEST_SUITE_P(When, CutOff, ::testing::Values(On::kSyn, On::kRequest),
-                         [](const auto& each) {
-                           return each.param == On::kSyn ? "AtTheSyn" : "AtTheRequest";
-                         });
 
 // ---- the cluster by hand ----
 

@@ -41,7 +41,7 @@ inline std::vector<wire::Message> sample_messages() {
           Promise{kTenure, "application_unknown"},
           Trace{21, kTenure.connection},
           Traced{21, true, kTenure, sample_tuple()},
-          Moved{kTenure, NodeId{2}, sample_tuple()}};
+          Moved{kTenure, NodeId{2}, {{NodeId{2}, Boot{0x1234}, 5}, Epoch{1}}, sample_tuple()}};
 }
 
 }  // namespace migd::testing
