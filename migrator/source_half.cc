@@ -14,6 +14,8 @@ namespace {
 // for the barrier that it has to pass on.
 constexpr Duration kGrantedPatience = limits::kTombstoneLifetime;
 constexpr Duration kReleasedPatience = 1s;
+// GRANT is said again this often: the channel may have had no room for it, or for its answer.
+constexpr Duration kGrantAgain = 1s;
 
 // Settling: up to this round trip, for so long, until so little would have to travel.
 constexpr Duration kSettlingRoundTrip = 1ms;
@@ -344,8 +346,7 @@ void SourceHalf::on_ready(const wire::Ready& message, NodeId from, Instant now) 
   }
   if (from != m->request.target) return;
   if (m->stage == Stage::kGranted || m->stage == Stage::kReleased) {
-    env_.send(from, wire::Grant{m->tenure, frozen_for(*m, now)}, now);  // it has not seen ours
-    return;
+    return say_granted(*m, now);  // it has not seen ours
   }
   reach(*m, Stage::kAttached, now);
   grant(*m, now);
@@ -358,9 +359,14 @@ void SourceHalf::grant(Outgoing& m, Instant now) {
                       /*ends_here=*/m.forwarder == env_.options.self, now);
   m.stage = Stage::kGranted;
   pass_barrier(m, now);
-  if (!m.rides) env_.send(m.request.target, wire::Grant{m.tenure, frozen_for(m, now)}, now);
+  if (!m.rides) say_granted(m, now);
   reach(m, Stage::kGranted, now);
-  wheel_.arm(m, now + kGrantedPatience);
+  m.give_up = now + kGrantedPatience;
+  wheel_.arm(m, now + kGrantAgain);
+}
+
+void SourceHalf::say_granted(const Outgoing& m, Instant now) {
+  env_.send(m.request.target, wire::Grant{m.tenure, frozen_for(m, now)}, now);
 }
 
 bool SourceHalf::on_barrier(const wire::Barrier& message, Instant now) {
@@ -521,7 +527,7 @@ void SourceHalf::on_session_up(NodeId peer, Boot boot, Instant now) {
     } else if (m->rides) {
       go_straight(*m, now);
     } else {
-      env_.send(peer, wire::Grant{m->tenure, frozen_for(*m, now)}, now);
+      say_granted(*m, now);
     }
   }
 }
@@ -531,6 +537,9 @@ void SourceHalf::on_deadline(Instant now) {
     auto& m = static_cast<Outgoing&>(*node);
     if (m.stage == Stage::kReleased) {
       outgoing_.take(m.tenure);
+    } else if (m.stage == Stage::kGranted && now < m.give_up) {
+      say_granted(m, now);
+      wheel_.arm(m, std::min(m.give_up, now + kGrantAgain));
     } else if (m.stage == Stage::kGranted) {
       release(m, now);  // never answered: an owner that died
     } else if (m.stage == Stage::kRequested && m.holds()) {

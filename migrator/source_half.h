@@ -117,6 +117,7 @@ class SourceHalf {
   static Duration frozen_for(const Outgoing& m, Instant now);
   Result<Bytes> bundle(Outgoing& m, Instant now) const;
   void grant(Outgoing& m, Instant now);
+  void say_granted(const Outgoing& m, Instant now);
   void roll_back(Outgoing& m, const std::string& reason, MigrationOutcome outcome, Instant now);
   void go_straight(Outgoing& m, Instant now);
   void pass_barrier(Outgoing& m, Instant now);

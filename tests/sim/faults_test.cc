@@ -362,5 +362,28 @@ TEST(Placement, WhatTheClassifierHasMovesOnlyToAnother) {
   EXPECT_TRUE(client.finished() && !client.failed()) << client.progress();
 }
 
+// The channel had no room for it; its session lives, so nothing else would bring it again.
+TEST(Faults, AGrantThatWasNeverSentIsSaidAgain) {
+  ClusterOptions options;
+  options.migration_prepare = false;  // so that it does not ride with STATE
+  SimCluster cluster(options);
+  cluster.start();
+  SimClient& client = cluster.add_client(kEchoPort);
+  client.ping_pong(200, 500);
+  client.start();
+  cluster.world().run_for(100ms);
+  int grants = 0;
+  cluster.decide_sending([&grants](SimMachine&, ChannelMessage& message) -> std::vector<Duration> {
+    if (message.kind != wire::Kind::kGrant || ++grants > 1) return {Duration::zero()};
+    return {};
+  });
+  ASSERT_TRUE(cluster.migrate_to_next(client));
+  cluster.world().run_for(10s);
+  EXPECT_EQ(grants, 2);
+  EXPECT_TRUE(client.finished() && !client.failed()) << client.progress();
+  for (const Violation& violation : cluster.judge().violations())
+    ADD_FAILURE() << violation.to_string();
+}
+
 }  // namespace
 }  // namespace migd::sim
