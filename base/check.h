@@ -5,7 +5,7 @@
 
 namespace migd {
 
-// Prints the failed condition with its place and aborts the process.
+// Prints the failed condition with its place, after what the log still held, and aborts the process.
 [[noreturn]] void check_failed(const char* condition, const char* file, int line);
 
 }  // namespace migd

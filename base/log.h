@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/event_loop.h"
 #include "base/messages.h"
 
 namespace migd {
@@ -36,7 +37,10 @@ class NullLog : public Log {
 enum class LogFormat { kLogfmt, kJson };
 
 // Writes lines to a file or, with an empty path, to stderr (base/log_spdlog.cc); also to stderr,
-// after a warning, when the file cannot be opened. Every line is with the system at once.
-std::unique_ptr<Log> make_log(LogFormat format, LogLevel least, const std::string& path);
+// after a warning, when the file cannot be opened. Lines are with the system before `loop` waits
+// again, warnings and errors at once, as is every line without a loop. A failed check hands over what
+// is left (base/check.h). `loop` is not destroyed while lines are written.
+std::unique_ptr<Log> make_log(LogFormat format, LogLevel least, const std::string& path,
+                              EventLoop* loop = nullptr);
 
 }  // namespace migd

@@ -2,6 +2,7 @@
 // seeded.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "base/bytes.h"
@@ -23,9 +24,19 @@ class Rng {
   }
 };
 
+// Takes from the system in pages: a connection needs 8 bytes, and a system call for them would cost
+// more than the connection's hash. What was given out is erased.
 class SystemRng : public Rng {
  public:
+  SystemRng() = default;
+  ~SystemRng() override;
+  SystemRng(const SystemRng&) = delete;
+  SystemRng& operator=(const SystemRng&) = delete;
   void fill(MutableBytes out) override;
+
+ private:
+  std::array<std::uint8_t, 1024> page_{};
+  std::size_t used_ = page_.size();
 };
 
 }  // namespace migd

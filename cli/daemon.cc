@@ -76,7 +76,7 @@ class Daemon {
  public:
   explicit Daemon(Config config)
       : config_(std::move(config)),
-        log_(make_log(config_.log.format, config_.log.level, config_.log.file_path)) {}
+        log_(make_log(config_.log.format, config_.log.level, config_.log.file_path, &loop_)) {}
 
   // Everything up, or the error.
   Result<void> start() {

@@ -8,6 +8,9 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/check.h"
+#include "base/uv/uv_loop.h"
+
 namespace migd {
 namespace {
 
@@ -28,7 +31,13 @@ class LogTest : public ::testing::Test {
       all.push_back(line);
     return all;
   }
+  void turn() {
+    loop_.post([this] { loop_.stop(); });
+    loop_.run();
+  }
+
   std::string path_;
+  UvLoop loop_;
 };
 
 // RFC 3339, in UTC, with microseconds.
@@ -84,6 +93,36 @@ TEST_F(LogTest, WritesNothingBelowItsLevel) {
   log->warn("warn");
   log->write(LogLevel::kError, "error", {});
   EXPECT_EQ(lines().size(), 2u);
+}
+
+TEST_F(LogTest, WithALoopLinesAreThereBeforeItWaitsAgain) {
+  const auto log = make_log(LogFormat::kLogfmt, LogLevel::kInfo, path_, &loop_);
+  log->info("first");
+  log->info("second");
+  EXPECT_EQ(lines().size(), 0u);  // one system call for both
+  turn();
+  EXPECT_EQ(lines().size(), 2u);
+  log->info("third");
+  turn();
+  EXPECT_EQ(lines().size(), 3u);
+}
+
+TEST_F(LogTest, AWarningIsThereAtOnceWithWhatWasBeforeIt) {
+  const auto log = make_log(LogFormat::kLogfmt, LogLevel::kInfo, path_, &loop_);
+  log->info("first");
+  log->warn("second");
+  EXPECT_EQ(lines().size(), 2u);
+}
+
+TEST_F(LogTest, AFailedCheckHandsOverWhatIsLeft) {
+  const auto log = make_log(LogFormat::kLogfmt, LogLevel::kInfo, path_, &loop_);
+  EXPECT_DEATH(
+      {
+        log->info("last");
+        check_failed("condition", "file", 1);
+      },
+      "check failed at file:1: condition");
+  EXPECT_EQ(lines().size(), 1u);
 }
 
 TEST_F(LogTest, AppendsToWhatIsThere) {
