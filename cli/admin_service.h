@@ -50,6 +50,7 @@ struct StatusReport {
   std::string link;               // "tun migd0"
   std::uint32_t connections = 0;  // of this node's stack
   std::uint32_t half_open = 0;
+  std::uint32_t time_wait_records = 0;  // of the connections: little more than remembered
   std::uint32_t frozen = 0;
   std::uint64_t memory = 0;    // bytes that the connections keep
   std::uint32_t mappings = 0;  // of this forwarder

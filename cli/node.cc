@@ -335,6 +335,7 @@ StatusReport Node::status() {
   report.link = services_.link.description();
   report.connections = counts.total;
   report.half_open = counts.half_open;
+  report.time_wait_records = counts.resting;
   report.frozen = counts.frozen;
   report.memory = counts.memory;
   report.mappings = static_cast<std::uint32_t>(forwarder_->mappings().size());

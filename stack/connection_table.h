@@ -1,83 +1,87 @@
-// Connections by four-tuple and by id. The hash is keyed, for a stranger chooses the tuples.
+// What a stack keeps of connections, by four-tuple and by id. The hash is keyed, for a stranger
+// chooses the tuples.
 #pragma once
 
 #include <tsl/robin_set.h>
 
+#include "base/check.h"
+#include "base/four_tuple_hash.h"
+#include "base/ids.h"
 #include "base/large_memory.h"
-#include "base/siphash.h"
-#include "stack/tcp_connection.h"
 
 namespace migd {
 
+// Of a T is asked tuple() and id(). Not owned.
+template <typename T>
 class ConnectionTable {
  public:
-  explicit ConnectionTable(const SipKey& key) : by_tuple_(0, Hash{key}) {
+  explicit ConnectionTable(const SipKey& key) : by_tuple_(0, Hash<TupleOf>{{key}}) {
     by_tuple_.max_load_factor(kFull);
     by_id_.max_load_factor(kFull);
   }
 
-  TcpConnection* find(const FourTuple& tuple) const {
-    auto found = by_tuple_.find(tuple);
-    return found == by_tuple_.end() ? nullptr : *found;
-  }
-  TcpConnection* find(const ConnectionId& id) const {
-    auto found = by_id_.find(id);
-    return found == by_id_.end() ? nullptr : *found;
-  }
+  T* find(const FourTuple& tuple) const { return found(by_tuple_, tuple); }
+  T* find(const ConnectionId& id) const { return found(by_id_, id); }
 
   // Neither tuple nor id may be there already.
-  void insert(TcpConnection& connection);
-  void erase(TcpConnection& connection);
+  void insert(T& entry) {
+    MIGD_CHECK(by_tuple_.insert(&entry).second);
+    MIGD_CHECK(by_id_.insert(&entry).second);
+  }
+  void erase(T& entry) {
+    MIGD_CHECK(by_tuple_.erase(&entry) == 1);
+    MIGD_CHECK(by_id_.erase(&entry) == 1);
+  }
 
   std::size_t size() const { return by_tuple_.size(); }
+  bool empty() const { return by_tuple_.empty(); }
   auto begin() const { return by_tuple_.begin(); }
   auto end() const { return by_tuple_.end(); }
 
  private:
+  static constexpr float kFull = 0.8F;  // then it doubles: memory for a probe or two more
+
+  struct TupleOf {
+    using Key = FourTuple;
+    using KeyHash = FourTupleHash;
+    static const Key& key(const T* entry) { return entry->tuple(); }
+    static const Key& key(const Key& key) { return key; }
+  };
+  struct IdOf {
+    using Key = ConnectionId;
+    using KeyHash = std::hash<ConnectionId>;
+    static const Key& key(const T* entry) { return entry->id(); }
+    static const Key& key(const Key& key) { return key; }
+  };
+
+  template <typename Of>
   struct Hash {
     using is_transparent = void;
-    SipKey key;
-    std::size_t operator()(const FourTuple& tuple) const;
-    std::size_t operator()(const TcpConnection* connection) const {
-      return (*this)(connection->tuple());
+    typename Of::KeyHash hash{};
+    template <typename A>
+    std::size_t operator()(const A& a) const {
+      return hash(Of::key(a));
     }
   };
+  template <typename Of>
   struct Equal {
     using is_transparent = void;
-    static const FourTuple& tuple_of(const FourTuple& tuple) { return tuple; }
-    static const FourTuple& tuple_of(const TcpConnection* connection) {
-      return connection->tuple();
-    }
     template <typename A, typename B>
     bool operator()(const A& a, const B& b) const {
-      return tuple_of(a) == tuple_of(b);
+      return Of::key(a) == Of::key(b);
     }
   };
+  template <typename Of>
+  using Set = tsl::robin_set<T*, Hash<Of>, Equal<Of>, LargeAllocator<T*>, /*StoreHash=*/true>;
 
-  struct IdHash {
-    using is_transparent = void;
-    std::size_t operator()(const ConnectionId& id) const { return std::hash<ConnectionId>()(id); }
-    std::size_t operator()(const TcpConnection* connection) const {
-      return (*this)(connection->id());
-    }
-  };
-  struct IdEqual {
-    using is_transparent = void;
-    static const ConnectionId& id_of(const ConnectionId& id) { return id; }
-    static const ConnectionId& id_of(const TcpConnection* connection) { return connection->id(); }
-    template <typename A, typename B>
-    bool operator()(const A& a, const B& b) const {
-      return id_of(a) == id_of(b);
-    }
-  };
+  template <typename S, typename Key>
+  static T* found(const S& set, const Key& key) {
+    const auto it = set.find(key);
+    return it == set.end() ? nullptr : *it;
+  }
 
-  static constexpr float kFull = 0.8F;  // then they double: memory for a probe or two more
-
-  tsl::robin_set<TcpConnection*, Hash, Equal, LargeAllocator<TcpConnection*>, /*StoreHash=*/true>
-      by_tuple_;
-  tsl::robin_set<TcpConnection*, IdHash, IdEqual, LargeAllocator<TcpConnection*>,
-                 /*StoreHash=*/true>
-      by_id_;
+  Set<TupleOf> by_tuple_;
+  Set<IdOf> by_id_;
 };
 
 }  // namespace migd

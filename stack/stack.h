@@ -88,6 +88,7 @@ class FrozenConnection {
 
 struct ConnectionCounts {
   std::uint32_t total = 0;
+  std::uint32_t resting = 0;  // in TIME_WAIT, and little more than remembered
   std::uint32_t half_open = 0;
   std::uint32_t frozen = 0;
   std::uint64_t memory = 0;  // bytes that they keep
@@ -112,7 +113,8 @@ class Stack {
   // For a packet that input() has left, and that follows no tombstone: when it completes a
   // handshake that was answered with a SYN cookie, the connection is opened. True: as kTaken.
   virtual bool complete_handshake(Frame& frame, Instant now) = 0;
-  // The connection a kFrozen verdict was about, or any other of this tuple.
+  // The connection a kFrozen verdict was about, or any other of this tuple. One in TIME_WAIT that
+  // no application has, and that is not frozen, is valid until the next deliver_events() only.
   virtual Connection* find(const FourTuple& tuple) = 0;
   virtual Connection* find(const ConnectionId& id) = 0;
   // The connection that the reference was made of, not merely one with the same name or tuple.

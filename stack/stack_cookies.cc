@@ -58,7 +58,7 @@ bool StackImpl::complete_handshake(Frame& frame, Instant now) {
   advance(now);
   if (shut_down_ || !cookies_.outstanding(now_)) return false;
   const auto ack = parse(frame);
-  if (!ack || !completes(ack->tcp) || table_.find(ack->tuple) != nullptr) return false;
+  if (!ack || !completes(ack->tcp) || find(ack->tuple) != nullptr) return false;
   Listener* const listener = listener_of(ack->tuple.local);
   if (listener == nullptr || !can_be_a_peer(ack->ip)) return false;
   if (!l4_checksum_ok(ack->ip, frame)) {

@@ -60,6 +60,7 @@ void StackImpl::after_entry(TcpConnection& connection, const PcbMark& mark) {
   }
   connection.signal_writable();
   arm(connection);
+  if (pcb.state == TIME_WAIT) rest_again(connection);
 }
 
 void StackImpl::quarantine(TcpConnection& connection) {

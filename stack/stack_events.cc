@@ -113,9 +113,7 @@ bool StackImpl::deliver_one(TcpConnection& connection) {
     }
   }
   if (events.closed) {
-    const bool gone = events.gone;
-    events = {};
-    events.gone = gone;
+    events = {.gone = events.gone, .rest = events.rest};
     connection.handler_ = nullptr;
     if (handler != nullptr) handler->on_closed(connection, connection.reason_);
     return true;
@@ -123,7 +121,10 @@ bool StackImpl::deliver_one(TcpConnection& connection) {
   if (events.gone) {
     if (observer_ != nullptr) observer_->on_gone(connection, connection.reason_);
     destroy(connection);
+    return false;
   }
+  events.rest = false;
+  if (can_rest(connection)) put_to_rest(connection);
   return false;
 }
 

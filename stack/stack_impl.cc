@@ -14,6 +14,8 @@ SipKey make_key(Rng& rng) {
   return key;
 }
 
+constexpr Duration kWakeAgain = 1s;  // when there was no memory to end it
+
 // The smallest shift with which the window field can say `window`.
 std::uint8_t scale_for(std::uint32_t window) {
   std::uint8_t scale = 0;
@@ -56,7 +58,9 @@ StackImpl::StackImpl(const StackOptions& options, FrameSink& output,
       start_(now),
       now_(now),
       wheel_(now),
+      resting_wheel_(now),
       table_(make_key(rng)),
+      resting_(make_key(rng)),
       memory_(options.memory),
       cookies_(isn_key_),
       outgoing_(options.link, pool_) {
@@ -92,6 +96,8 @@ StackImpl::~StackImpl() {
   }
   while (all_ != nullptr)
     destroy(*all_);
+  for (TimeWaitRecord* record : resting_)
+    delete record;
 }
 
 // Packets to us must fit the larger encapsulation as well.
@@ -104,6 +110,8 @@ std::uint16_t StackImpl::announced_mss(Family family) const {
 void StackImpl::shut_down(Instant now) {
   advance(now);
   shut_down_ = true;
+  for (TimeWaitRecord* record : std::vector<TimeWaitRecord*>(resting_.begin(), resting_.end()))
+    wake(*record);
   for (TcpConnection* c = all_; c != nullptr; c = c->next_all_) {
     if (!c->alive()) continue;
     if (c->frozen_) {
@@ -152,7 +160,7 @@ Result<void> StackImpl::listen(const Endpoint& local, std::string service, Accep
 
 // Both streams only ever move on from where the reference saw them.
 Connection* StackImpl::find(const ConnectionReference& reference) {
-  Connection* const found = table_.find(reference.connection);
+  Connection* const found = look_up(reference.connection);
   if (found == nullptr || found->tuple() != reference.tuple) return nullptr;
   const ConnectionReference now = found->reference();
   const bool same =
@@ -272,14 +280,31 @@ void StackImpl::reset(TcpConnection& connection, CloseReason reason) {
 }
 
 void StackImpl::for_each(const std::function<void(Connection&)>& visit) {
-  std::vector<TcpConnection*> connections(table_.begin(), table_.end());
+  const std::vector<TcpConnection*> connections(table_.begin(), table_.end());
+  std::vector<ConnectionId> resting;
+  resting.reserve(resting_.size());
+  for (const TimeWaitRecord* record : resting_)
+    resting.push_back(record->id());
   for (TcpConnection* connection : connections) {
     if (connection->hashed_) visit(*connection);  // objects die in deliver_events() only
+  }
+  // One after the other: all of them at once would take three times the memory.
+  for (const ConnectionId& id : resting) {
+    TimeWaitRecord* const record = resting_.find(id);
+    TcpConnection* const connection = record != nullptr ? wake(*record) : nullptr;
+    if (connection == nullptr) continue;  // or the visit of another has woken it
+    visit(*connection);
+    if (can_rest(*connection)) {
+      put_to_rest(*connection);
+    } else {
+      rest_again(*connection);
+    }
   }
 }
 
 ConnectionCounts StackImpl::counts() const {
-  return {.total = static_cast<std::uint32_t>(table_.size()),
+  return {.total = static_cast<std::uint32_t>(connections()),
+          .resting = static_cast<std::uint32_t>(resting_.size()),
           .half_open = half_open_count_,
           .frozen = frozen_count_,
           .memory = memory_.kept()};
@@ -287,7 +312,7 @@ ConnectionCounts StackImpl::counts() const {
 
 std::uint32_t StackImpl::room() const {
   if (memory_.full()) return 0;
-  const std::size_t taken = table_.size() + reserved_;
+  const std::size_t taken = connections() + reserved_;
   return taken < options_.connections_max
              ? options_.connections_max - static_cast<std::uint32_t>(taken)
              : 0;
@@ -312,8 +337,19 @@ void StackImpl::arm(TcpConnection& connection) {
   }
 }
 
+void StackImpl::resume_timers(TcpConnection& connection) {
+  connection.timers_.resume(now_);
+  RestingRecovery& recovery = connection.recovery_;
+  if (!recovery.resting()) recovery.wake(*connection.pcb_).resume(now_);
+  arm(connection);
+}
+
 void StackImpl::on_deadline(Instant now) {
   advance(now);
+  while (TimerWheel::Node* node = resting_wheel_.pop_expired(now)) {
+    auto& record = static_cast<TimeWaitRecord&>(*node);
+    if (wake(record) == nullptr) resting_wheel_.arm(record, now + kWakeAgain);
+  }
   while (TimerWheel::Node* node = wheel_.pop_expired(now)) {
     run_timer(static_cast<TcpConnection&>(*node));
   }

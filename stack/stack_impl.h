@@ -24,6 +24,7 @@
 #include "stack/stack.h"
 #include "stack/syn_cookies.h"
 #include "stack/tcp_connection.h"
+#include "stack/time_wait_record.h"
 
 namespace migd {
 
@@ -37,15 +38,17 @@ class StackImpl final : public Stack {
 
   InputVerdict input(Frame& frame, Instant now) override;
   bool complete_handshake(Frame& frame, Instant now) override;
-  Connection* find(const FourTuple& tuple) override { return table_.find(tuple); }
-  Connection* find(const ConnectionId& id) override { return table_.find(id); }
+  Connection* find(const FourTuple& tuple) override { return look_up(tuple); }
+  Connection* find(const ConnectionId& id) override { return look_up(id); }
   Connection* find(const ConnectionReference& reference) override;
   void for_each(const std::function<void(Connection&)>& visit) override;
   ConnectionCounts counts() const override;
   std::uint32_t room() const override;
   void reserve(std::uint32_t connections) override { reserved_ = connections; }
 
-  Instant next_deadline() const override { return wheel_.next_deadline(); }
+  Instant next_deadline() const override {
+    return std::min(wheel_.next_deadline(), resting_wheel_.next_deadline());
+  }
   void on_deadline(Instant now) override;
   void deliver_events(Instant now) override;
   void send_written(Instant now) override;
@@ -146,6 +149,9 @@ class StackImpl final : public Stack {
   // ---- connections ----
   TcpConnection& make_connection(tcp_pcb* pcb, const FourTuple& tuple, const Tenure& tenure,
                                  const std::string* service);
+  // From a snapshot whose rules hold, of `held` ago. It is not armed, and tells nothing yet.
+  Result<TcpConnection*> restore(const TcpSnapshot& snapshot, const Tenure& tenure,
+                                 const std::string* service, Duration held);
   void recount(TcpConnection& connection);  // what it keeps, whenever that has changed
   // Its window as far as memory goes, unless more is promised.
   std::uint32_t window_now(std::uint32_t limit) const {
@@ -163,8 +169,26 @@ class StackImpl final : public Stack {
   AcceptHandler* acceptor_of(const TcpConnection& connection) const;
   const std::string* intern(std::string name);
 
+  // ---- connections in TIME_WAIT (stack/time_wait_record.h) ----
+  static bool can_rest(const TcpConnection& connection);
+  void put_to_rest(TcpConnection& connection);  // destroys it
+  // Destroys the record. Null: there is no memory, and the record stays.
+  TcpConnection* wake(TimeWaitRecord& record);
+  void rest_again(TcpConnection& connection);  // once there is no more to do
+  // One that rests is woken.
+  template <typename Key>
+  TcpConnection* look_up(const Key& key) {
+    if (TcpConnection* const found = table_.find(key)) return found;
+    TimeWaitRecord* const record = resting_.empty() ? nullptr : resting_.find(key);
+    TcpConnection* const woken = record != nullptr ? wake(*record) : nullptr;
+    if (woken != nullptr) rest_again(*woken);
+    return woken;
+  }
+  std::size_t connections() const { return table_.size() + resting_.size(); }
+
   // ---- timers and events ----
   void arm(TcpConnection& connection);
+  void resume_timers(TcpConnection& connection);  // after a freeze, or a snapshot
   void run_timer(TcpConnection& connection);
   void touch(TcpConnection& connection);
   void queue_event(TcpConnection& connection);
@@ -191,7 +215,9 @@ class StackImpl final : public Stack {
   LwipSettings settings_{};
 
   TimerWheel wheel_;
-  ConnectionTable table_;
+  TimerWheel resting_wheel_;
+  ConnectionTable<TcpConnection> table_;
+  ConnectionTable<TimeWaitRecord> resting_;  // owned
   MemoryBudget memory_;
   SynCookies cookies_;
   std::deque<Listener> listeners_;  // stable addresses; few

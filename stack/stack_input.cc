@@ -83,7 +83,7 @@ Stack::InputVerdict StackImpl::input(Frame& frame, Instant now) {
     drop(segment.error());
     return InputVerdict::kTaken;
   }
-  TcpConnection* connection = table_.find(segment->tuple);
+  TcpConnection* const connection = look_up(segment->tuple);
   if (connection != nullptr && connection->frozen_) return InputVerdict::kFrozen;
   if (connection == nullptr) return input_for_listener(frame, *segment);
 

@@ -55,9 +55,7 @@ void StackImpl::thaw(FrozenConnection frozen, Instant now) {
     const bool owed = c.ack_owed_ || (c.pcb_->flags & (TF_ACK_DELAY | TF_ACK_NOW)) != 0;
     c.ack_owed_ = owed && c.pcb_->state != SYN_RCVD && c.pcb_->state != TIME_WAIT;
     tcp_clear_flags(c.pcb_, TF_ACK_DELAY | TF_ACK_NOW);
-    c.timers_.resume(now_);
-    if (!c.recovery_.resting()) c.recovery_.wake(*c.pcb_).resume(now_);
-    arm(c);
+    resume_timers(c);
     touch(c);
   }
   queue_event(c);
@@ -76,27 +74,10 @@ void StackImpl::release(FrozenConnection frozen, CloseReason reason) {
   queue_event(c);
 }
 
-Result<FrozenConnection> StackImpl::attach(const TcpSnapshot& snapshot, const Tenure& tenure,
-                                           std::string service, Duration held, Instant now) {
-  advance(now);
-  if (auto ok = check_snapshot(snapshot); !ok) return tl::unexpected(ok.error());
-  if (shut_down_) return fail(ErrorCode::kUnavailable, "this node is shutting down");
-  if (table_.find(snapshot.tuple) != nullptr || table_.find(tenure.connection) != nullptr) {
-    return fail(ErrorCode::kBusy, "the connection exists here already");
-  }
-  if (memory_.full() || kept_by(snapshot) > memory_.left()) {
-    return fail(ErrorCode::kTooLarge, "this node's connections keep as much as they may");
-  }
-  if (room() == 0) {
-    return fail(ErrorCode::kTooLarge, "this node has as many connections as it may have");
-  }
-  held = std::clamp<Duration>(held, Duration::zero(), 24h);
-
+Result<TcpConnection*> StackImpl::restore(const TcpSnapshot& snapshot, const Tenure& tenure,
+                                          const std::string* service, Duration held) {
   Listener* const listener = listener_of(snapshot.tuple.local);
   Listener& counts_there = listener != nullptr ? *listener : adopted_;
-  if (snapshot.state == TcpState::kSynReceived && counts_there.half_open >= options_.backlog) {
-    return fail(ErrorCode::kTooLarge, "this node has as many half-open connections as it may have");
-  }
   LwipSettings settings = settings_;
   settings.receive_window = window_now(snapshot.receive_window_limit);
   settings.send_buffer = snapshot.send_buffer_limit;
@@ -115,7 +96,7 @@ Result<FrozenConnection> StackImpl::attach(const TcpSnapshot& snapshot, const Te
     return fail(ErrorCode::kTooLarge, "no memory for the connection, or too many segments");
   }
 
-  TcpConnection& c = make_connection(pcb, snapshot.tuple, tenure, intern(std::move(service)));
+  TcpConnection& c = make_connection(pcb, snapshot.tuple, tenure, service);
   c.listener_ = listener;
   if (pcb->state == SYN_RCVD) enter_half_open(c, counts_there);
   c.opened_at_ = now_ - held - snapshot.age;
@@ -152,6 +133,35 @@ Result<FrozenConnection> StackImpl::attach(const TcpSnapshot& snapshot, const Te
                                  snapshot.congestion, now_ - held);
   c.count_out_of_order();
   recount(c);
+  return &c;
+}
+
+Result<FrozenConnection> StackImpl::attach(const TcpSnapshot& snapshot, const Tenure& tenure,
+                                           std::string service, Duration held, Instant now) {
+  advance(now);
+  if (auto ok = check_snapshot(snapshot); !ok) return tl::unexpected(ok.error());
+  if (shut_down_) return fail(ErrorCode::kUnavailable, "this node is shutting down");
+  if (find(snapshot.tuple) != nullptr || find(tenure.connection) != nullptr) {
+    return fail(ErrorCode::kBusy, "the connection exists here already");
+  }
+  if (memory_.full() || kept_by(snapshot) > memory_.left()) {
+    return fail(ErrorCode::kTooLarge, "this node's connections keep as much as they may");
+  }
+  if (room() == 0) {
+    return fail(ErrorCode::kTooLarge, "this node has as many connections as it may have");
+  }
+  if (snapshot.state == TcpState::kSynReceived) {
+    const Listener* const listener = listener_of(snapshot.tuple.local);
+    if ((listener != nullptr ? *listener : adopted_).half_open >= options_.backlog) {
+      return fail(ErrorCode::kTooLarge,
+                  "this node has as many half-open connections as it may have");
+    }
+  }
+  held = std::clamp<Duration>(held, Duration::zero(), 24h);
+  const Result<TcpConnection*> restored =
+      restore(snapshot, tenure, intern(std::move(service)), held);
+  if (!restored) return tl::unexpected(restored.error());
+  TcpConnection& c = **restored;
   c.frozen_ = true;
   ++frozen_count_;
   c.arrived_ = true;

@@ -49,10 +49,11 @@ struct ConnectionEvents {
   bool writable : 1 = false;
   bool closed : 1 = false;  // for the handler
   bool gone : 1 = false;    // for the observer; the object dies
+  bool rest : 1 = false;    // for nobody: it may be that it can rest
 
   bool any() const {
     return opened || syn_answered || established || readable || peer_closed || writable || closed ||
-           gone;
+           gone || rest;
   }
 };
 

@@ -225,6 +225,7 @@ std::string to_json(const StatusReport& report) {
                {"link", report.link},
                {"connections", report.connections},
                {"half_open", report.half_open},
+               {"time_wait_records", report.time_wait_records},
                {"frozen", report.frozen},
                {"memory", report.memory},
                {"mappings", report.mappings},

@@ -49,7 +49,7 @@ class NoneIsEndedTest : public ::testing::Test {
       if (state == TcpState::kFinWait2) give(peer, peer.ack());
       if (state == TcpState::kClosing || state == TcpState::kTimeWait) give(peer, peer.fin());
     }
-    EXPECT_EQ(connection.state(), state);
+    EXPECT_EQ(node_->stack->find(tuple_of(peer))->state(), state);
     return peer;
   }
 
@@ -117,10 +117,13 @@ TEST_F(NoneIsEndedTest, WhenThereIsNoMemoryForOneThatMovesIn) {
   FrozenConnection frozen = elsewhere.stack().freeze(*elsewhere.find(), elsewhere.now);
   const TcpSnapshot snapshot = elsewhere.stack().capture(frozen, elsewhere.now);
   fill(default_options());
-  const RefusedMemory refused(MEMP_TCP_PCB);
-  const Tenure tenure{frozen.connection().id(), Epoch{2}};
-  EXPECT_FALSE(node_->stack->attach(snapshot, tenure, "web", {}, now_));
-  EXPECT_GE(refused.count(), 2);
+  {
+    const RefusedMemory refused(MEMP_TCP_PCB);
+    const Tenure tenure{frozen.connection().id(), Epoch{2}};
+    EXPECT_FALSE(node_->stack->attach(snapshot, tenure, "web", {}, now_));
+    EXPECT_GE(refused.count(), 2);
+    EXPECT_EQ(node_->stack->counts().total, before_.size());
+  }
   expect_none_ended();
   elsewhere.stack().thaw(std::move(frozen), elsewhere.now);
 }
