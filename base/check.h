@@ -5,7 +5,8 @@
 
 namespace migd {
 
-// Prints the failed condition with its place, after what the log still held, and aborts the process.
+// Prints the failed condition with its place, hands over what the log still holds, and aborts the
+// process.
 [[noreturn]] void check_failed(const char* condition, const char* file, int line);
 
 }  // namespace migd

@@ -38,8 +38,8 @@ enum class LogFormat { kLogfmt, kJson };
 
 // Writes lines to a file or, with an empty path, to stderr (base/log_spdlog.cc); also to stderr,
 // after a warning, when the file cannot be opened. Lines are with the system before `loop` waits
-// again, warnings and errors at once, as is every line without a loop. A failed check hands over what
-// is left (base/check.h). `loop` is not destroyed while lines are written.
+// again, warnings and errors at once, as is every line without a loop. A failed check hands over
+// what is left (base/check.h). `loop` is not destroyed while lines are written.
 std::unique_ptr<Log> make_log(LogFormat format, LogLevel least, const std::string& path,
                               EventLoop* loop = nullptr);
 

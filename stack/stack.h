@@ -12,6 +12,10 @@
 //   Timers are ours as well (base/timer_wheel.h): after each entry the connection's next deadline
 //   is read off its PCB and armed.
 //
+//   Nothing but time happens to most connections in TIME_WAIT: they are kept as records, a third as
+//   large, and are connections again for as long as a packet or a question wants one
+//   (stack/time_wait_record.h).
+//
 //   Engine: no file descriptor, no clock, no randomness of its own. input() takes a frame,
 //   on_deadline() the time; frames leave through the FrameSink given at construction; everything
 //   that concerns the socket layer is queued and delivered by deliver_events().

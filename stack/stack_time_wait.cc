@@ -1,6 +1,4 @@
 // StackImpl: connections in TIME_WAIT, which are records while nothing happens to them.
-#include <memory>
-
 #include "base/check.h"
 #include "stack/stack_impl.h"
 
@@ -20,16 +18,16 @@ void StackImpl::rest_again(TcpConnection& connection) {
 
 void StackImpl::put_to_rest(TcpConnection& connection) {
   MIGD_CHECK(can_rest(connection));
-  auto record = std::make_unique<TimeWaitRecord>(
-      capture_connection(connection, now_),
-      ConnectionContext{.tenure = {connection.id_, connection.epoch_},
-                        .service = connection.service_,
-                        .application = connection.application_,
-                        .challenges = connection.challenges_,
-                        .first_sent = connection.first_sent_,
-                        .first_heard = connection.first_heard_,
-                        .arrived = connection.arrived_},
-      now_);
+  auto* const record =
+      new TimeWaitRecord(capture_connection(connection, now_),
+                         ConnectionContext{.tenure = {connection.id_, connection.epoch_},
+                                           .service = connection.service_,
+                                           .application = connection.application_,
+                                           .challenges = connection.challenges_,
+                                           .first_sent = connection.first_sent_,
+                                           .first_heard = connection.first_heard_,
+                                           .arrived = connection.arrived_},
+                         now_);
   connection.timer().cancel();
   table_.erase(connection);
   connection.hashed_ = false;
@@ -43,7 +41,6 @@ void StackImpl::put_to_rest(TcpConnection& connection) {
 
   resting_wheel_.arm(*record, record->began() + options_.time_wait);
   resting_.insert(*record);
-  record.release();
 }
 
 TcpConnection* StackImpl::wake(TimeWaitRecord& record) {
