@@ -50,6 +50,7 @@ class Life {
  public:
   explicit Life(Input& in)
       : in_(in), bed_(test::Moves::kNever, peer_options(in), stack_options(in)) {
+    bed_.peer.may_be_followed = true;  // once it is in TIME_WAIT
     bed_.give(bed_.peer.syn());
     if (in_.flag()) move();  // half-open
     if (in_.flag()) return;  // and the script completes the handshake, or not
@@ -57,7 +58,7 @@ class Life {
   }
 
   void run() {
-    for (int i = 0; i < kStepsMax && !in_.empty() && connection() != nullptr; ++i) {
+    for (int i = 0; i < kStepsMax && !in_.empty() && !over(); ++i) {
       step();
       bind();
       check();
@@ -69,6 +70,7 @@ class Life {
 
  private:
   Connection* connection() { return bed_.find(); }
+  bool over() { return bed_.peer.followed || connection() == nullptr; }
 
   void bind() {
     Connection* const live = connection();

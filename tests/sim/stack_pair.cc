@@ -95,15 +95,13 @@ struct StackPair::Side : public FrameSink, public AcceptHandler, public Connecti
     pair.app_->advance(connection);
   }
   void on_opened(Connection& connection) override {
-    if (pair.connection_ != nullptr) return;
-    pair.connection_ = &connection;
+    if (std::exchange(pair.opened_, true)) return;
     pair.id_ = connection.id();
     pair.judge_.on_message(port, pair.world_.now(),
                            ConnectionOpened{connection.id(), connection.tuple(), "toy"});
   }
   void on_gone(Connection& connection, CloseReason reason) override {
-    if (&connection == pair.connection_ && reason != CloseReason::kMigrated) {
-      pair.connection_ = nullptr;
+    if (connection.id() == pair.id_ && reason != CloseReason::kMigrated) {
       pair.over_at_ = pair.world_.now();
     }
   }
@@ -130,9 +128,9 @@ StackPair::StackPair(SimLoop& world, SimNet& net, Judge& judge, const StackPairO
   judge.add_vip(options.vip);
   if (options.reads_from == Duration::zero()) return;
   world.schedule(Instant(options.reads_from), [this] {
-    if (app_ == nullptr || connection_ == nullptr) return;
+    if (app_ == nullptr || connection() == nullptr) return;
     sides_[owner_]->stack->on_deadline(sides_[owner_]->loop.now());  // tells it the time
-    app_->advance(*connection_);
+    app_->advance(*connection());
     settle(*sides_[owner_]);
   });
 }
@@ -140,6 +138,10 @@ StackPair::StackPair(SimLoop& world, SimNet& net, Judge& judge, const StackPairO
 StackPair::~StackPair() {
   if (attached_) sides_[1 - owner_]->stack->release(std::move(*attached_), CloseReason::kMigrated);
   if (frozen_) sides_[owner_]->stack->release(std::move(*frozen_), CloseReason::kMigrated);
+}
+
+Connection* StackPair::connection() {
+  return opened_ && !over() ? sides_[owner_]->stack->find(id_) : nullptr;
 }
 
 PortId StackPair::port(int side) const {
@@ -184,18 +186,20 @@ void StackPair::replay() {
 // False when there is nothing that could be frozen now.
 bool StackPair::freeze() {
   Side& source = *sides_[owner_];
-  if (moving() || connection_ == nullptr || source.stack->find(id_) != connection_) return false;
+  Connection* const live = connection();
+  if (moving() || live == nullptr) return false;
   stage(owner_, Stage::kFrozen);
-  frozen_.emplace(source.stack->freeze(*connection_, source.loop.now()));
-  if (ConnectionHandler* handler = connection_->handler()) handler->on_frozen(*connection_);
+  frozen_.emplace(source.stack->freeze(*live, source.loop.now()));
+  if (ConnectionHandler* handler = live->handler()) handler->on_frozen(*live);
   return true;
 }
 
 // At the owner.
 void StackPair::thaw(FrozenConnection frozen) {
   Side& side = *sides_[owner_];
+  Connection& live = frozen.connection();
   side.stack->thaw(std::move(frozen), side.loop.now());
-  if (ConnectionHandler* handler = connection_->handler()) handler->on_thawed(*connection_);
+  if (ConnectionHandler* handler = live.handler()) handler->on_thawed(live);
   replay();
 }
 
@@ -243,7 +247,6 @@ void StackPair::arrive(const TcpSnapshot& snapshot, Duration took) {
   ++moves_;
   ++moves_in_[snapshot.state];
   app_ = std::move(next_app_);
-  connection_ = &arrived;
   thaw(std::move(*attached));
 }
 
@@ -251,7 +254,7 @@ bool StackPair::migrate_and_give_up(Duration took) {
   if (!freeze()) return false;
   (void)sides_[owner_]->stack->capture(*frozen_, sides_[owner_]->loop.now());
   world_.schedule(world_.now() + took, [this] {
-    ++moves_in_[connection_->state()];
+    ++moves_in_[frozen_->connection().state()];
     finish(MigrationOutcome::kAborted);
     FrozenConnection frozen = std::move(*frozen_);
     frozen_.reset();

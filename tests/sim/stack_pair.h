@@ -52,7 +52,7 @@ class StackPair {
   const std::map<TcpState, int>& moves_in() const { return moves_in_; }
   const std::map<std::string, int>& refusals() const { return refusals_; }
   PortId port(int side) const;
-  Connection* connection() { return connection_; }
+  Connection* connection();  // null: there is none, or no longer
 
  private:
   class App;
@@ -79,7 +79,7 @@ class StackPair {
   Instant over_at_ = kNever;
   Epoch epoch_{1};
   ConnectionId id_;
-  Connection* connection_ = nullptr;
+  bool opened_ = false;
   std::unique_ptr<App> app_;
   std::optional<FrozenConnection> frozen_;
   std::optional<FrozenConnection> attached_;

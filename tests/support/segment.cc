@@ -150,6 +150,11 @@ void Peer::take(const SeenSegment& s) {
   EXPECT_EQ(s.tuple.peer, options.local);
   EXPECT_TRUE(s.offload.checksum == Offload::Checksum::kPartial || checksums_hold(s.packet));
   EXPECT_TRUE(s.options.well_formed);
+  if (established && s.has(tcp_flag::kSyn) && s.seq + 1 != first_byte) {
+    EXPECT_TRUE(may_be_followed) << "another connection answers";
+    followed = true;
+  }
+  if (followed) return;
   if (s.has(tcp_flag::kRst)) {
     reset_received = true;
     return;

@@ -73,6 +73,9 @@ class Peer {
   // ---- segments from the stack ----
   void take(const SeenSegment& segment);
 
+  // Another connection may take the place of this one, of whose segments nothing is known here.
+  bool may_be_followed = false, followed = false;
+
   SeqNum send_next;      // of the peer
   SeqNum acked;          // by the stack
   SeqNum first_byte;     // of the stack's stream
