@@ -93,7 +93,7 @@ class HostCheck {
     if (!facts_.device_exists) {
       warn(
           "there is no device {}; run: {}", device_,
-          tun ? fmt::format("ip tuntap add dev {} mode tun vnet_hdr", device_)
+          tun ? fmt::format("ip tuntap add dev {} mode tun vnet_hdr multi_queue", device_)
               : fmt::format("ip link add {} type veth peer name {}", device_, config_.link.device));
     }
   }

@@ -29,8 +29,10 @@ Endpoint channel_endpoint(const NodeOptions& self, const NodeInfo& peer) {
   return {v4 ? *peer.tunnel_v4 : *peer.tunnel_v6, self.channel_port};
 }
 
-StackOptions stack_options(const NodeOptions& node, Boot boot, const LinkCapabilities& link) {
+StackOptions stack_options(const NodeOptions& node, Boot boot, const LinkCapabilities& link,
+                           KnownFlows* known) {
   StackOptions options;
+  options.known_flows = known;
   options.node = node.self.id;
   options.boot = boot;
   options.link = link;
@@ -92,15 +94,18 @@ Result<std::unique_ptr<Node>> Node::create(const NodeOptions& options, NodeServi
 Result<void> Node::build() {
   const Instant now = started_;
   const LinkCapabilities& link = services_.link.capabilities();
-  stack_ = Stack::create(stack_options(options_, boot_, link), output_, services_.pool,
+  KnownFlows* const known = services_.link.known_flows();
+  stack_ = Stack::create(stack_options(options_, boot_, link, known), output_, services_.pool,
                          services_.rng, metrics_, now);
   tunnel_ =
       std::make_unique<Tunnel>(options_.self, peers_, options_.gue_port, options_.channel_port,
                                link, services_.pool, output_, drops_, services_.rng);
   health_ = std::make_unique<NodeHealth>(options_.self, peers_, bus_);
   lessor_ = std::make_unique<FlowIdLessor>(services_.rng);
-  forwarder_ = std::make_unique<Forwarder>(options_.self, peers_, *tunnel_, *health_, bus_, drops_,
-                                           services_.rng, now);
+  forwarder_ =
+      std::make_unique<Forwarder>(options_.self, peers_, *tunnel_, *health_, bus_, drops_,
+                                  services_.rng, now, MappingTableOptions{.known_flows = known});
+  if (known != nullptr) know_own_addresses(*known);
 
   streams_ = std::make_unique<NodeStreams>(
       services_.streams, NodeStreams::Turn{[this] { stack_->on_deadline(services_.loop.now()); },
@@ -136,6 +141,13 @@ Result<void> Node::build() {
   services_.link.set_receiver(this);
   settle(now);
   return {};
+}
+
+// What comes to them comes from a peer.
+void Node::know_own_addresses(KnownFlows& known) const {
+  for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+    if (const auto& address = options_.self.tunnel(family)) known.add_destination(*address);
+  }
 }
 
 Result<void> Node::listen() {
@@ -522,6 +534,7 @@ std::string Node::metrics_text() {
   metrics_.for_each_histogram([&](const std::string& name, const DurationHistogram& histogram) {
     text += prometheus_text(name, histogram);
   });
+  line("migd_strangers_pauses_total", services_.link.strangers_pauses());
   for (std::size_t i = 0; i < kDropReasonCount; ++i) {
     const auto reason = static_cast<DropReason>(i);
     line("migd_dropped_total{reason=\"" + std::string(to_string(reason)) + "\"}",

@@ -101,6 +101,7 @@ class Node : public FrameSink, public AdminService, private LoadSource {
   Node(const NodeOptions& options, NodeServices services);
   Result<void> build();
   Result<void> listen();
+  void know_own_addresses(KnownFlows& known) const;
   void subscribe();
   void count(const Message& message);
   void log(const Message& message);

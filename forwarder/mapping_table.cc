@@ -85,6 +85,7 @@ void MappingTable::add(const MappingRequest& request, Instant now) {
   entry.mapping.half_open = request.half_open;
   append_to_queue(number);
   index_.insert(number);
+  if (options_.known_flows != nullptr) options_.known_flows->add(entry.tuple);
 }
 
 bool MappingTable::remove(const FourTuple& tuple, const Tenure& tenure) {
@@ -130,6 +131,7 @@ void MappingTable::for_each(
 
 void MappingTable::erase(Number number) {
   index_.erase(number);
+  if (options_.known_flows != nullptr) options_.known_flows->remove(slab_[number].tuple);
   take_from_queue(number);
   free_.push_back(number);
 }

@@ -29,6 +29,7 @@
 
 #include "base/four_tuple_hash.h"
 #include "base/ids.h"
+#include "base/known_flows.h"
 #include "base/large_memory.h"
 #include "base/messages.h"
 #include "base/result.h"
@@ -63,7 +64,8 @@ struct Mapping {
 
 struct MappingTableOptions {
   std::size_t mappings_max = 1u << 20;
-  Duration idle_max = 124min;  // RFC 5382 REQ-5: not below 2 hours 4 minutes
+  Duration idle_max = 124min;         // RFC 5382 REQ-5: not below 2 hours 4 minutes
+  KnownFlows* known_flows = nullptr;  // is told of each mapping; null: nobody asks
 };
 
 class MappingTable {

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/four_tuple_hash.h"
 #include "base/ids.h"
+#include "base/known_flows.h"
 #include "base/large_memory.h"
 
 namespace migd {
@@ -15,7 +16,9 @@ namespace migd {
 template <typename T>
 class ConnectionTable {
  public:
-  explicit ConnectionTable(const SipKey& key) : by_tuple_(0, Hash<TupleOf>{{key}}) {
+  // `known` (not owned, or null) is told of each entry.
+  ConnectionTable(const SipKey& key, KnownFlows* known)
+      : by_tuple_(0, Hash<TupleOf>{{key}}), known_(known) {
     by_tuple_.max_load_factor(kFull);
     by_id_.max_load_factor(kFull);
   }
@@ -27,10 +30,12 @@ class ConnectionTable {
   void insert(T& entry) {
     MIGD_CHECK(by_tuple_.insert(&entry).second);
     MIGD_CHECK(by_id_.insert(&entry).second);
+    if (known_ != nullptr) known_->add(entry.tuple());
   }
   void erase(T& entry) {
     MIGD_CHECK(by_tuple_.erase(&entry) == 1);
     MIGD_CHECK(by_id_.erase(&entry) == 1);
+    if (known_ != nullptr) known_->remove(entry.tuple());
   }
 
   std::size_t size() const { return by_tuple_.size(); }
@@ -82,6 +87,7 @@ class ConnectionTable {
 
   Set<TupleOf> by_tuple_;
   Set<IdOf> by_id_;
+  KnownFlows* known_;
 };
 
 }  // namespace migd

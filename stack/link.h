@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/frame.h"
+#include "base/known_flows.h"
 
 namespace migd {
 
@@ -35,6 +36,12 @@ class Link {
   virtual void set_receiver(FrameSink* receiver) = 0;
 
   virtual std::uint64_t frames_dropped() const = 0;  // that the device did not take
+
+  // What to tell of the flows that this node has, when the device lets others wait by themselves;
+  // null when it does not.
+  virtual KnownFlows* known_flows() { return nullptr; }
+  // How often it has left those others waiting, for there were too many.
+  virtual std::uint64_t strangers_pauses() const { return 0; }
 };
 
 }  // namespace migd

@@ -48,6 +48,7 @@ struct StackOptions {
   NodeId node;
   Boot boot;
   LinkCapabilities link;
+  KnownFlows* known_flows = nullptr;  // is told of each connection; null: nobody asks
   // Of a connection, bytes. The receive window begins with ReceiveGrowth::kBegin, and grows.
   std::uint32_t window = 1u << 20;              // bound of the receive window
   std::uint32_t send_buffer = 1u << 20;         // send buffer limit of a connection, bytes

@@ -55,7 +55,7 @@ ip -n server route add 10.77.100.1/32 dev migd0
 echo ready
 read -r _
 """
-_TUN = """ip -n server tuntap add dev migd0 mode tun vnet_hdr
+_TUN = """ip -n server tuntap add dev migd0 mode tun vnet_hdr multi_queue
 ip -n server link set migd0 txqueuelen 10000"""
 _PACKET = """ip -n server link add migd0 type veth peer name migd0p
 for one in migd0 migd0p; do ip -n server link set $one mtu 1500 arp off multicast off up; done"""

@@ -137,7 +137,7 @@ def _device(link):
     """The device that migd opens. It exists before migd, so that its routes do too."""
     if link == "tun":
         return [
-            f"tuntap add dev {DEVICE} mode tun vnet_hdr",
+            f"tuntap add dev {DEVICE} mode tun vnet_hdr multi_queue",
             f"link set {DEVICE} mtu {MTU} txqueuelen {_QUEUE} {_QUIET} up",
         ]
     # Without ARP the kernel puts the device's own hardware address into each frame it sends. The

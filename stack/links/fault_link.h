@@ -29,6 +29,8 @@ class FaultLink : public Link, private FrameSink {
   void set_receiver(FrameSink* receiver) override { receiver_ = receiver; }
   // With those that were lost on the way out.
   std::uint64_t frames_dropped() const override;
+  KnownFlows* known_flows() override { return device_->known_flows(); }
+  std::uint64_t strangers_pauses() const override { return device_->strangers_pauses(); }
 
   FaultLine& outgoing() { return outgoing_; }
   FaultLine& incoming() { return incoming_; }

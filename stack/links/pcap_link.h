@@ -22,6 +22,8 @@ class PcapLink : public Link, private FrameSink {
   void send(Frame frame) override;
   void set_receiver(FrameSink* receiver) override { receiver_ = receiver; }
   std::uint64_t frames_dropped() const override { return device_->frames_dropped(); }
+  KnownFlows* known_flows() override { return device_->known_flows(); }
+  std::uint64_t strangers_pauses() const override { return device_->strangers_pauses(); }
 
   PcapWriter& writer() { return *writer_; }
 

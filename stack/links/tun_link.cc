@@ -4,13 +4,18 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
+#include <utility>
 
+#include "base/random.h"
 #include "stack/links/netdevice.h"
 #include "stack/links/received_frame.h"
 #include "stack/links/segmenter.h"
@@ -21,6 +26,10 @@ namespace {
 constexpr const char* kDevice = "/dev/net/tun";
 constexpr const char* kAlternative = "; or use a veth pair: [link] kind = \"packet\"";
 constexpr short kFlags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
+constexpr short kManyQueues = kFlags | IFF_MULTI_QUEUE;
+
+constexpr const char *kAdd = "ip tuntap add dev ",
+                     *kAddFor = " mode tun vnet_hdr multi_queue user NAME";
 
 // The kernel's 500 packets are less than what one client may send into a window of 1 MiB.
 constexpr int kQueueLength = 4096;
@@ -29,16 +38,18 @@ constexpr int kQueueLength = 4096;
 constexpr unsigned kTunUso4 = 0x20, kTunUso6 = 0x40;
 
 Error cannot_open(int error) {
-  const std::string device = kDevice;
+  std::string text = kDevice;
+  ErrorCode code = ErrorCode::kIo;
   if (error == EACCES || error == EPERM) {
-    return {ErrorCode::kPermission, "no right to open " + device +
-                                        " (read and write permission on the file)" + kAlternative};
+    code = ErrorCode::kPermission;
+    text = "no right to open " + text + " (read and write permission on the file)";
+  } else if (error == ENOENT || error == ENODEV || error == ENXIO) {
+    code = ErrorCode::kUnavailable;
+    text.append(" is not there: the kernel's tun module is not loaded");
+  } else {
+    text = "cannot open " + text + ": " + std::strerror(error);
   }
-  if (error == ENOENT || error == ENODEV || error == ENXIO) {
-    return {ErrorCode::kUnavailable,
-            device + " is not there: the kernel's tun module is not loaded" + kAlternative};
-  }
-  return {ErrorCode::kIo, "cannot open " + device + ": " + std::strerror(error) + kAlternative};
+  return {code, text.append(kAlternative)};
 }
 
 Error cannot_attach(const std::string& name, int error) {
@@ -46,17 +57,46 @@ Error cannot_attach(const std::string& name, int error) {
   switch (error) {
     case EPERM:
     case EACCES:
-      return {ErrorCode::kPermission,
-              "no right to use " + device + ": it takes CAP_NET_ADMIN, or 'ip tuntap add dev " +
-                  name + " mode tun vnet_hdr user NAME' by an administrator" + kAlternative};
+      return {ErrorCode::kPermission, "no right to use " + device +
+                                          ": it takes CAP_NET_ADMIN, or an administrator's '" +
+                                          kAdd + name + kAddFor + "'" + kAlternative};
     case EBUSY:
       return {ErrorCode::kBusy, device + " is in use by another process"};
     case EINVAL:
       return {ErrorCode::kInvalidArgument,
-              "'" + name + "' exists, but not as a TUN device with vnet_hdr and one queue"};
+              "'" + name + "' exists, but not as a TUN device with vnet_hdr"};
     default:
       return {ErrorCode::kIo, "cannot use " + device + ": " + std::strerror(error)};
   }
+}
+
+int open_file() {
+  return ::open(kDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+}
+
+// False, with errno, when the kernel refuses.
+bool attach(int fd, const std::string& name, short flags) {
+  ifreq request{};
+  name.copy(request.ifr_name, IFNAMSIZ - 1);
+  request.ifr_flags = flags;
+  return ioctl(fd, TUNSETIFF, &request) == 0;
+}
+
+// Holds a name that only one process of this network namespace can have, as it is with devices.
+// -1 with errno.
+int claim_device(const std::string& name) {
+  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string text = "migd/tun/" + name;  // abstract: behind a zero
+  text.copy(address.sun_path + 1, sizeof address.sun_path - 1);
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size());
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), size) == 0) return fd;
+  const int error = errno == EADDRINUSE ? EBUSY : errno;
+  close(fd);
+  errno = error;
+  return -1;
 }
 
 // The most that the kernel takes of: checksums, TCP trains, UDP trains.
@@ -80,19 +120,25 @@ Result<std::unique_ptr<TunLink>> TunLink::open(EventLoop& loop, std::shared_ptr<
     return fail(ErrorCode::kInvalidArgument,
                 "'" + options.name + "' is not a device name of 1 to 15 bytes");
   }
-  const int fd = ::open(kDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  const int fd = open_file();
   if (fd < 0) return tl::unexpected(cannot_open(errno));
   std::unique_ptr<TunLink> link(new TunLink(loop, std::move(pool), fd, options.name));
 
+  link->claim_ = claim_device(options.name);
+  if (link->claim_ < 0) return tl::unexpected(cannot_attach(options.name, errno));
   const bool existed = NetDevice::exists(options.name);
-  ifreq request{};
-  options.name.copy(request.ifr_name, IFNAMSIZ - 1);
-  request.ifr_flags = kFlags;
-  if (ioctl(fd, TUNSETIFF, &request) != 0) {
+  const bool many = attach(fd, options.name, kManyQueues);
+  if (!many && (errno != EINVAL || !attach(fd, options.name, kFlags))) {
     return tl::unexpected(cannot_attach(options.name, errno));
   }
   if (const auto set_up = link->set_up(options.mtu, !existed); !set_up) {
     return tl::unexpected(set_up.error());
+  }
+  link->not_apart_ = "the device has one queue";
+  if (many) {
+    if (const auto apart = link->set_strangers_apart(); !apart) {
+      link->not_apart_ = apart.error().text;
+    }
   }
   return link;
 }
@@ -117,7 +163,9 @@ TunLink::TunLink(EventLoop& loop, std::shared_ptr<FramePool> pool, int fd, std::
 
 TunLink::~TunLink() {
   watch_.reset();
+  strangers_.reset();
   close(fd_);
+  if (claim_ >= 0) close(claim_);
 }
 
 Result<void> TunLink::set_up(std::uint16_t mtu, bool made) {
@@ -140,28 +188,92 @@ Result<void> TunLink::set_up(std::uint16_t mtu, bool made) {
   return {};
 }
 
-void TunLink::on_readable() {
-  for (int i = 0; i < kReadBudget; ++i) {
-    if (!read_one()) break;
+// In the order of FlowSteering::Queue: the kernel numbers them as they come.
+Result<void> TunLink::set_strangers_apart() {
+  SystemRng rng;
+  auto steering = FlowSteering::load({rng.u64(), rng.u64() | 1});
+  if (!steering) return tl::unexpected(steering.error());
+  const int program = (*steering)->program();
+  if (ioctl(fd_, TUNSETSTEERINGEBPF, &program) != 0) {
+    return tl::unexpected(cannot_attach(name_, errno));
   }
+  auto opening = attach_queue();
+  if (!opening) return tl::unexpected(opening.error());
+  auto others = attach_queue();
+  if (!others) return tl::unexpected(others.error());
+  strangers_ = std::make_unique<Strangers>(
+      Strangers{std::move(*steering), std::move(*opening), std::move(*others)});
+  return {};
+}
+
+Result<std::unique_ptr<StrangersQueue>> TunLink::attach_queue() {
+  const int fd = open_file();
+  if (fd < 0) return tl::unexpected(cannot_open(errno));
+  if (!attach(fd, name_, kManyQueues)) {
+    const int error = errno;
+    close(fd);
+    return tl::unexpected(cannot_attach(name_, error));
+  }
+  return std::make_unique<StrangersQueue>(
+      loop_, fd,
+      StrangersQueue::Device{[this](int queue, int budget) { return read_batch(queue, budget); },
+                             [this] { end_batch(); }, [this] { return known_frames_; }});
+}
+
+std::string TunLink::about_strangers() const {
+  if (strangers_) return ", strangers apart";
+  return not_apart_.empty() ? "" : ", strangers not apart (" + not_apart_ + ")";
+}
+
+// ---- reading ----
+
+void TunLink::on_readable() {
+  read_what_flows_have_left();
+  read_batch(fd_, kReadBudget);
+  end_batch();
+}
+
+// A SYN is not among it: nothing of a flow is sent before it is answered.
+void TunLink::read_what_flows_have_left() {
+  if (!strangers_) return;
+  const std::uint64_t added = strangers_->steering->known().added();
+  if (strangers_->flows_seen != added && strangers_->others->read_now()) {
+    strangers_->flows_seen = added;
+  }
+}
+
+bool TunLink::read_batch(int fd, int budget) {
+  for (int i = 0; i < budget; ++i) {
+    if (!read_one(fd)) return true;
+  }
+  return false;
+}
+
+void TunLink::end_batch() {
   if (receiver_ != nullptr) receiver_->on_batch_end(loop_.now());
 }
 
-bool TunLink::read_one() {
+void TunLink::device_is_gone(int error) {
+  watch_->set_interest({});
+  if (strangers_) {
+    strangers_->opening->stop();
+    strangers_->others->stop();
+  }
+  const std::string text = description() + " is gone: " + std::strerror(error);
+  if (const auto tell = std::exchange(on_failure_, {})) tell(Error{ErrorCode::kUnavailable, text});
+}
+
+bool TunLink::read_one(int fd) {
   if (!buffer_) buffer_ = pool_->allocate(FramePool::kLargest);
   VirtioHeader header;
   const iovec parts[] = {{header.data(), header.size()}, {buffer_.data(), buffer_.size()}};
-  const ssize_t n = readv(fd_, parts, 2);
+  const ssize_t n = readv(fd, parts, 2);
   if (n < 0 && errno == EINTR) return true;
   if (n < 0) {
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
-    const int error = errno;
-    watch_->set_interest({});
-    if (on_failure_) {
-      on_failure_({ErrorCode::kUnavailable, description() + " is gone: " + std::strerror(error)});
-    }
+    if (errno != EAGAIN && errno != EWOULDBLOCK) device_is_gone(errno);
     return false;
   }
+  if (fd == fd_) ++known_frames_;
   if (static_cast<std::size_t>(n) <= header.size()) return true;
   const std::size_t size = static_cast<std::size_t>(n) - header.size();
   Frame frame = take_received(*pool_, buffer_, size);

@@ -3,7 +3,7 @@
 #ifndef MIGD_LWIP_HOOKS_H
 #define MIGD_LWIP_HOOKS_H
 
-#include <stdint.h>
+#include <stdint.h>  // NOLINT(modernize-deprecated-headers): it is C
 
 #ifdef __cplusplus
 extern "C" {

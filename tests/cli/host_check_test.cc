@@ -112,7 +112,8 @@ TEST(HostCheck, TheDeviceAndTheRightToIt) {
       host_warnings(make_config(), facts),
       ElementsAre("/dev/net/tun cannot be opened (Permission denied); give the right to it, or use "
                   "link.kind = \"packet\" on a veth pair",
-                  "there is no device migd0; run: ip tuntap add dev migd0 mode tun vnet_hdr"));
+                  "there is no device migd0; run: ip tuntap add dev migd0 mode tun vnet_hdr "
+                  "multi_queue"));
   Config config = make_config();
   config.link.kind = LinkConfig::Kind::kPacket;
   EXPECT_THAT(host_warnings(config, facts),

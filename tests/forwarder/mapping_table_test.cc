@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <vector>
 
 #include "base/limits.h"
 #include "tests/forwarder/test_nodes.h"
@@ -23,6 +24,29 @@ FourTuple tuple(std::uint16_t port) {
 MappingRequest request(const ConnectionId& connection, std::uint32_t epoch, std::uint16_t owner,
                        std::uint32_t flow = 5) {
   return {tuple(1), {connection, Epoch{epoch}}, NodeId{owner}, FlowId{flow}};
+}
+
+TEST(MappingTableKnownFlowsTest, AreThoseThatItHas) {
+  std::vector<std::uint8_t> slots(KnownFlows::kSlots);
+  KnownFlows known(slots.data(), {1, 0x9e3779b97f4a7c15});
+  MappingTable table({.mappings_max = 2, .idle_max = 1h, .known_flows = &known}, SipKey{});
+  const auto install = [&](std::uint16_t port, Instant now) {
+    MappingRequest r = request(connection_id(port), 2, 1);
+    r.tuple = tuple(port);
+    EXPECT_TRUE(table.install(r, now));
+    EXPECT_TRUE(table.install(r, now));  // repeated
+  };
+  install(1, kStart);
+  install(2, kStart + 1s);
+  install(3, kStart + 2s);  // in the place of the oldest
+  EXPECT_FALSE(known.knows(tuple(1)));
+  EXPECT_TRUE(known.knows(tuple(2)));
+  table.remove(tuple(2), {connection_id(2), Epoch{2}});
+  EXPECT_FALSE(known.knows(tuple(2)));
+  EXPECT_TRUE(known.knows(tuple(3)));
+  table.on_deadline(kStart + 2h);
+  EXPECT_EQ(table.size(), 0u);
+  EXPECT_EQ(slots, std::vector<std::uint8_t>(KnownFlows::kSlots));
 }
 
 struct MappingTableTest : ::testing::Test {

@@ -137,6 +137,9 @@ def main():
     with connect(kind, address, int(port), int(local_port)) as connection:
         try:
             result = globals()[kind](connection, *map(int, numbers))
+            # struct tcp_info of linux/tcp.h: tcpi_total_retrans
+            info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+            result["retransmits"] = struct.unpack_from("=I", info, 100)[0]
         except (OSError, EOFError) as error:
             result = {"ok": False, "why": f"{type(error).__name__}: {error}"}
     print(json.dumps(result))

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <numeric>
 
@@ -41,9 +42,10 @@ struct Addresses {
 const Addresses kV4{*IpAddress::parse("10.77.1.1"), *IpAddress::parse("10.77.100.1")};
 const Addresses kV6{*IpAddress::parse("fd77:0:0:1::1"), *IpAddress::parse("fd77:0:0:100::1")};
 
-void make_device(Kind kind) {
+void make_device(Kind kind, const std::string& queues = "") {
   if (kind == Kind::kTun) {
-    run("ip tuntap add dev migd0 mode tun vnet_hdr && ip link set migd0 mtu 1500 up");
+    run("ip tuntap add dev migd0 mode tun vnet_hdr " + queues +
+        " && ip link set migd0 mtu 1500 up");
   } else {
     run("ip link add migd0 type veth peer name migd0p"
         " && ip link set migd0p mtu 1500 arp off multicast off addrgenmode none up"
@@ -108,11 +110,31 @@ class KernelSocket {
   int fd_;
 };
 
+// Sends segments that no socket knows of.
+class RawTcp {
+ public:
+  RawTcp() : fd_(socket(AF_INET, SOCK_RAW, IPPROTO_RAW)) { EXPECT_GE(fd_, 0) << strerror(errno); }
+  ~RawTcp() { close(fd_); }
+
+  // An ACK from the peer of `flow`, with `mark` for its data.
+  void send(const FourTuple& flow, std::uint8_t mark) {
+    const Bytes packet =
+        test::tcp_packet({.src = flow.peer, .dst = flow.local, .payload = Bytes{mark}});
+    const SocketAddress address = to_socket_address({flow.local.address, 0});
+    EXPECT_EQ(sendto(fd_, packet.data(), packet.size(), 0, address.get(), address.size),
+              static_cast<ssize_t>(packet.size()))
+        << strerror(errno);
+  }
+
+ private:
+  int fd_;
+};
+
 // What a test has inside the namespace.
 class Bench {
  public:
-  explicit Bench(Kind kind) {
-    make_device(kind);
+  explicit Bench(Kind kind, const std::string& queues = "") {
+    make_device(kind, queues);
     auto made = open_link(kind, loop, pool);
     if (!made) {
       ADD_FAILURE() << made.error().text;
@@ -426,7 +448,7 @@ TEST_F(TunDevice, IsMadeWhenItDoesNotExist) {
     const auto link = TunLink::open(loop, FramePool::create(), {"migd7", 1400});
     ASSERT_TRUE(link) << link.error().text;
     EXPECT_EQ((*link)->capabilities().mtu, 1400);
-    EXPECT_EQ((*link)->description(), "tun migd7");
+    EXPECT_EQ((*link)->description().substr(0, 20), "tun migd7, strangers");
     run("ip link show dev migd7 | grep -q 'UP.*mtu 1400'");
   });
 }
@@ -457,10 +479,98 @@ TEST_F(TunDevice, ErrorsSayWhatIsWrong) {
     ASSERT_TRUE(first);
     EXPECT_EQ(error("migd7").code, ErrorCode::kBusy);
     EXPECT_EQ(error("lo").code, ErrorCode::kInvalidArgument);
-    run("ip tuntap add dev plain mode tun multi_queue");
-    EXPECT_EQ(error("plain").code, ErrorCode::kInvalidArgument);
+    run("ip tuntap add dev ethernet mode tap");
+    EXPECT_EQ(error("ethernet").code, ErrorCode::kInvalidArgument);
     EXPECT_EQ(error("").code, ErrorCode::kInvalidArgument);
     EXPECT_EQ(error("a-name-that-is-too-long").code, ErrorCode::kInvalidArgument);
+  });
+}
+
+TEST_F(TunDevice, OfOneQueueIsUsedAsItIs) {
+  in_network_namespace([] {
+    make_device(Kind::kTun);
+    UvLoop loop;
+    const auto link = TunLink::open(loop, FramePool::create(), {"migd0", 0});
+    ASSERT_TRUE(link) << link.error().text;
+    EXPECT_EQ((*link)->known_flows(), nullptr);
+    EXPECT_EQ((*link)->description(), "tun migd0, strangers not apart (the device has one queue)");
+    EXPECT_EQ(TunLink::open(loop, FramePool::create(), {"migd0", 0}).error().code,
+              ErrorCode::kBusy);
+  });
+}
+
+// Of clients with sockets of the kernel's: what they send to the echo port of ours.
+class StrangersOfTun : public TunDevice {
+ protected:
+  static inline const Endpoint kOurs{IpAddress::v4(0x0a4d6401), 7};
+
+  void SetUp() override {
+    TunDevice::SetUp();
+    if (const auto steering = FlowSteering::load({1, 1}); !steering) {
+      GTEST_SKIP() << steering.error().text;
+    }
+  }
+};
+
+TEST_F(StrangersOfTun, LeaveTheirPacketsBeforeThoseOfTheFlowThatTheyBecome) {
+  in_network_namespace([] {
+    Bench b(Kind::kTun, "multi_queue");
+    ASSERT_EQ(b.link->description(), "tun migd0, strangers apart");
+    RawTcp sender;
+    for (int round = 0; round < 50; ++round) {
+      b.sink.frames.clear();
+      const FourTuple flow{kOurs, {kV4.kernel, static_cast<std::uint16_t>(6000 + round)}};
+      for (std::uint8_t i = 0; i < 5; ++i)
+        sender.send(flow, i);
+      b.link->known_flows()->add(flow);
+      for (std::uint8_t i = 5; i < 10; ++i)
+        sender.send(flow, i);
+      ASSERT_TRUE(b.run_until([&] { return b.sink.frames.size() == 10; }));
+      for (std::uint8_t i = 0; i < 10; ++i)
+        EXPECT_EQ(b.sink.frames[i].bytes().back(), i);
+    }
+  });
+}
+
+TEST_F(StrangersOfTun, DoNotPushOutWhatIsKnown) {
+  in_network_namespace([] {
+    Bench b(Kind::kTun, "multi_queue");
+    run("ip link set migd0 txqueuelen 100");
+    RawTcp sender;
+    const FourTuple flow{kOurs, {kV4.kernel, 5000}}, other{kOurs, {kV4.kernel, 5001}};
+    b.link->known_flows()->add(flow);
+    for (int i = 0; i < 1000; ++i)
+      sender.send(other, 1);
+    for (std::uint8_t i = 0; i < 100; ++i)
+      sender.send(flow, 2);
+    b.run_for(20ms);
+    const auto of = [&](std::uint8_t mark) {
+      return std::count_if(b.sink.frames.begin(), b.sink.frames.end(),
+                           [&](const Frame& frame) { return frame.bytes().back() == mark; });
+    };
+    EXPECT_EQ(of(1), 100);
+    EXPECT_EQ(of(2), 100);
+  });
+}
+
+TEST_F(StrangersOfTun, GetAShareOfTheTimeWhenTheyAreTooMany) {
+  in_network_namespace([] {
+    Bench b(Kind::kTun, "multi_queue");
+    run("ip link set migd0 txqueuelen 4000");
+    RawTcp sender;
+    constexpr int kSent = 2000;
+    const FourTuple flow{kOurs, {kV4.kernel, 5000}}, other{kOurs, {kV4.kernel, 5001}};
+    b.link->known_flows()->add(flow);
+    for (int i = 0; i < kSent; ++i)
+      sender.send(other, 1);
+    // One of the known flow for each few of the other.
+    int read = 0;
+    ASSERT_TRUE(b.run_until([&] {
+      if (b.sink.frames.empty() || b.sink.frames.back().bytes().back() == 2) return false;
+      if (++read % 10 == 0) sender.send(flow, 2);
+      return read >= kSent;
+    }));
+    EXPECT_GE(b.link->strangers_pauses(), 8u);
   });
 }
 
