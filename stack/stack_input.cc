@@ -291,13 +291,20 @@ void StackImpl::input_for_connection(TcpConnection& connection, Frame& frame,
   if (pcb.ooseq != nullptr) connection.quick_acks_ = kQuickAcks;
   const bool quick = connection.quick_acks_ > 0 && !tcp.payload().empty();
   if (quick) --connection.quick_acks_;
-  if (train || quick || pcb.ooseq != nullptr) connection.ack_soon_ = true;
+  // The second segment is acknowledged with those that are read with it: lwIP, when it finds that
+  // an acknowledgment is waiting, sends it at once.
+  const bool second = (pcb.flags & TF_ACK_DELAY) != 0 && first == next && !tcp.payload().empty() &&
+                      !tcp.has(tcp_flag::kFin) && pcb.ooseq == nullptr;
+  if (second) tcp_clear_flags(connection.pcb_, TF_ACK_DELAY);
+  if (train || quick || second || pcb.ooseq != nullptr) connection.ack_soon_ = true;
   if (!tcp.payload().empty()) connection.duplicate_ = duplicate_in(pcb, tcp);
   set_current_packet(segment.ip);
   const bool has_data = tcp.seq_length() > 0;
-  serve(connection, [p, has_data, &connection] {
+  serve(connection, [p, has_data, second, next, &connection] {
     tcp_input(p, netif_default);
     if (has_data) connection.count_out_of_order();
+    const bool refused = connection.alive() && SeqNum(connection.pcb_->rcv_nxt) == next;
+    if (second && refused) tcp_set_flags(connection.pcb_, TF_ACK_DELAY);  // it goes on waiting
   });
   connection.duplicate_ = {};
 }
