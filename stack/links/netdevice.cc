@@ -1,6 +1,8 @@
 #include "stack/links/netdevice.h"
 
 #include <linux/ethtool.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -12,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "base/limits.h"
 
@@ -34,6 +37,47 @@ Error refused(const std::string& what, int error) {
   const bool permission = error == EPERM || error == EACCES;
   return {permission ? ErrorCode::kPermission : ErrorCode::kIo,
           what + ": " + (permission ? "CAP_NET_ADMIN is missing" : std::strerror(error))};
+}
+
+// The payload of the first attribute of that kind, empty when there is none.
+ByteView attribute(ByteView attributes, unsigned short kind) {
+  while (attributes.size() >= sizeof(rtattr)) {
+    rtattr header;
+    std::memcpy(&header, attributes.data(), sizeof header);
+    if (header.rta_len < sizeof header || header.rta_len > attributes.size()) break;
+    if ((header.rta_type & NLA_TYPE_MASK) == kind) {
+      return attributes.first(header.rta_len).subspan(RTA_LENGTH(0));
+    }
+    attributes =
+        attributes.subspan(std::min<std::size_t>(RTA_ALIGN(header.rta_len), attributes.size()));
+  }
+  return {};
+}
+
+// What the kernel knows of a device (RTM_GETLINK): the attributes of its answer, empty on failure.
+Bytes link_attributes(int index) {
+  const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  if (fd < 0) return {};
+  struct {
+    nlmsghdr header;
+    ifinfomsg link;
+  } request{};
+  request.header.nlmsg_len = sizeof request;
+  request.header.nlmsg_type = RTM_GETLINK;
+  request.header.nlmsg_flags = NLM_F_REQUEST;
+  request.link.ifi_index = index;
+  Bytes answer(16384);
+  const bool asked = send(fd, &request, sizeof request, 0) == sizeof request;
+  const ssize_t size = asked ? recv(fd, answer.data(), answer.size(), 0) : -1;
+  close(fd);
+  nlmsghdr header{};
+  constexpr std::size_t kHeaders = NLMSG_SPACE(sizeof(ifinfomsg));
+  if (size < static_cast<ssize_t>(kHeaders)) return {};
+  std::memcpy(&header, answer.data(), sizeof header);
+  if (header.nlmsg_type != RTM_NEWLINK) return {};
+  answer.resize(static_cast<std::size_t>(size));
+  answer.erase(answer.begin(), answer.begin() + kHeaders);
+  return answer;
 }
 
 }  // namespace
@@ -78,6 +122,15 @@ bool NetDevice::is_up() const {
 }
 bool NetDevice::has_arp() const {
   return (flags() & IFF_NOARP) == 0;
+}
+
+unsigned NetDevice::attached_queues() const {
+  const Bytes attributes = link_attributes(index_);
+  const ByteView of_tun = attribute(attribute(attributes, IFLA_LINKINFO), IFLA_INFO_DATA);
+  const ByteView count = attribute(of_tun, IFLA_TUN_NUM_QUEUES);
+  std::uint32_t queues = 0;
+  if (count.size() == sizeof queues) std::memcpy(&queues, count.data(), sizeof queues);
+  return queues;
 }
 
 Result<void> NetDevice::set_mtu(std::uint16_t mtu) const {

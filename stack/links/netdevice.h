@@ -22,6 +22,9 @@ class NetDevice {
   Result<MacAddress> mac() const;  // of an Ethernet device
   bool is_up() const;
   bool has_arp() const;
+  // Of a TUN device that may have several: how many of its queues are attached to a descriptor, by
+  // whatever process. 0 when the kernel does not say.
+  unsigned attached_queues() const;
 
   Result<void> set_mtu(std::uint16_t mtu) const;
   Result<void> set_queue_length(int packets) const;  // of what waits for us to read it

@@ -12,6 +12,7 @@ class StrangersShare {
  public:
   static constexpr int kPatience = 16;  // full batches in a row: more than a burst
   static constexpr int kRest = 7;       // as many times as long as a batch took
+  static constexpr Duration kRestMax = 10ms;
 
   bool flooded() const { return full_batches_ >= kPatience; }
   // Frames to read at a time: few, when there are too many and others would have to wait for them.
@@ -22,7 +23,7 @@ class StrangersShare {
   // before. Zero: not at all.
   Duration after_batch(bool emptied, Duration took, bool competing) {
     full_batches_ = emptied ? 0 : std::min(full_batches_ + 1, kPatience);
-    return flooded() && competing ? kRest * took : Duration::zero();
+    return flooded() && competing ? std::min(kRest * took, kRestMax) : Duration::zero();
   }
 
  private:

@@ -4,14 +4,11 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstddef>
 #include <cstring>
 #include <utility>
 
@@ -82,23 +79,6 @@ bool attach(int fd, const std::string& name, short flags) {
   return ioctl(fd, TUNSETIFF, &request) == 0;
 }
 
-// Holds a name that only one process of this network namespace can have, as it is with devices.
-// -1 with errno.
-int claim_device(const std::string& name) {
-  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return -1;
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const std::string text = "migd/tun/" + name;  // abstract: behind a zero
-  text.copy(address.sun_path + 1, sizeof address.sun_path - 1);
-  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size());
-  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), size) == 0) return fd;
-  const int error = errno == EADDRINUSE ? EBUSY : errno;
-  close(fd);
-  errno = error;
-  return -1;
-}
-
 // The most that the kernel takes of: checksums, TCP trains, UDP trains.
 LinkCapabilities negotiate_offloads(int fd) {
   constexpr unsigned kChecksum = TUN_F_CSUM;
@@ -124,8 +104,6 @@ Result<std::unique_ptr<TunLink>> TunLink::open(EventLoop& loop, std::shared_ptr<
   if (fd < 0) return tl::unexpected(cannot_open(errno));
   std::unique_ptr<TunLink> link(new TunLink(loop, std::move(pool), fd, options.name));
 
-  link->claim_ = claim_device(options.name);
-  if (link->claim_ < 0) return tl::unexpected(cannot_attach(options.name, errno));
   const bool existed = NetDevice::exists(options.name);
   const bool many = attach(fd, options.name, kManyQueues);
   if (!many && (errno != EINVAL || !attach(fd, options.name, kFlags))) {
@@ -133,6 +111,11 @@ Result<std::unique_ptr<TunLink>> TunLink::open(EventLoop& loop, std::shared_ptr<
   }
   if (const auto set_up = link->set_up(options.mtu, !existed); !set_up) {
     return tl::unexpected(set_up.error());
+  }
+  // Of one queue the kernel has refused us the device; of several, each process gets one.
+  const Result<NetDevice> device = NetDevice::find(options.name);
+  if (many && device && device->attached_queues() > 1) {
+    return tl::unexpected(cannot_attach(options.name, EBUSY));
   }
   link->not_apart_ = "the device has one queue";
   if (many) {
@@ -165,7 +148,6 @@ TunLink::~TunLink() {
   watch_.reset();
   strangers_.reset();
   close(fd_);
-  if (claim_ >= 0) close(claim_);
 }
 
 Result<void> TunLink::set_up(std::uint16_t mtu, bool made) {

@@ -84,7 +84,6 @@ class TunLink : public Link {
   EventLoop& loop_;
   std::shared_ptr<FramePool> pool_;
   int fd_;
-  int claim_ = -1;  // on the device, for one of several queues has room for any process
   std::string name_;
   LinkCapabilities capabilities_;
   FrameSink* receiver_ = nullptr;

@@ -516,6 +516,7 @@ TEST_F(StrangersOfTun, LeaveTheirPacketsBeforeThoseOfTheFlowThatTheyBecome) {
   in_network_namespace([] {
     Bench b(Kind::kTun, "multi_queue");
     ASSERT_EQ(b.link->description(), "tun migd0, strangers apart");
+    EXPECT_EQ(TunLink::open(b.loop, b.pool, {"migd0", 0}).error().code, ErrorCode::kBusy);
     RawTcp sender;
     for (int round = 0; round < 50; ++round) {
       b.sink.frames.clear();

@@ -26,6 +26,7 @@ TEST_F(StrangersShareTest, AFloodGetsItsShareForAsLongAsItLasts) {
   begin_flood();
   for (int i = 0; i < 1000; ++i)
     EXPECT_EQ(share.after_batch(false, 300us, true), StrangersShare::kRest * 300us);
+  EXPECT_EQ(share.after_batch(false, 1s, true), StrangersShare::kRestMax);
   EXPECT_LT(share.budget(), before);
   EXPECT_EQ(share.after_batch(true, 300us, true), 0ms);
   EXPECT_EQ(share.after_batch(false, 300us, true), 0ms);
