@@ -18,6 +18,10 @@ void LargeMemory::use_large_pages() {
   madvise(data_, bytes_, MADV_HUGEPAGE);
 }
 
+void LargeMemory::give_back() {
+  madvise(data_, bytes_, MADV_DONTNEED);
+}
+
 void* detail::allocate_large(std::size_t bytes) {
   constexpr std::size_t kPage = LargeMemory::kLargePage;
   const std::size_t whole = (bytes + kPage - 1) / kPage * kPage;

@@ -22,6 +22,8 @@ class LargeMemory {
   void* data() const { return data_; }
   // What is touched from here on. Only a wish.
   void use_large_pages();
+  // It is address space again; what was in it is lost.
+  void give_back();
 
  private:
   void* data_;

@@ -26,6 +26,10 @@ class Slab {
     if (size_ == kMany) memory_.use_large_pages();
     return *new (things() + size_++) T;
   }
+  void clear() {
+    if (size_ > kMany) memory_.give_back();
+    size_ = 0;
+  }
 
  private:
   // Few stay in small pages: a large one would be more than all of them.

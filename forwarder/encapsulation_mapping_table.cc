@@ -14,18 +14,18 @@ Result<void> EncapsulationMappingTable::map(NodeId from, Boot boot, FlowId flow,
     return fail(ErrorCode::kRefused, "flow identifier of another boot of its forwarder");
   }
   const Key key = key_of(from, flow);
-  if (const auto it = entries_.find(key); it != entries_.end()) {
-    if (it->second.mapping.connection != mapping.connection) {
+  if (Entry* const entry = entries_.find(key)) {
+    if (entry->mapping.connection != mapping.connection) {
       return fail(ErrorCode::kRefused, "flow identifier is in use");
     }
-    it.value().mapping = mapping;
-    if (it->second.is_retired()) link(key, it.value());
+    entry->mapping = mapping;
+    if (entry->is_retired()) link(key, *entry);
     return {};
   }
   if (entries_.size() >= max_) {
     return fail(ErrorCode::kTooLarge, "encapsulation mapping table is full");
   }
-  link(key, entries_.insert({key, Entry{mapping}}).first.value());
+  link(key, entries_.put(key, Entry{mapping}));
   return {};
 }
 
@@ -34,7 +34,7 @@ void EncapsulationMappingTable::unmap(const ConnectionId& connection, Instant no
   const auto first = first_of_.find(connection);
   if (first == first_of_.end()) return;
   for (Key key = first->second; key != kNone;) {
-    Entry& entry = entries_.find(key).value();
+    Entry& entry = *entries_.find(key);
     entry.retired_until = now + 2 * limits::kMaximumSegmentLifetime;
     retired_.push_back({entry.retired_until, key});
     key = std::exchange(entry.next, kNone);
@@ -47,16 +47,16 @@ void EncapsulationMappingTable::set_boot(NodeId from, Boot boot) {
   if (is_new || known->second == boot) return;
   known->second = boot;
   std::vector<Key> stale;
-  for (const auto& [key, entry] : entries_) {
+  entries_.for_each([&](Key key, const Entry&) {
     if (key >> 32 == from.value) stale.push_back(key);
-  }
+  });
   for (const Key key : stale)
     erase(key);
 }
 
 const EncapsulationMapping* EncapsulationMappingTable::find(NodeId from, FlowId flow) const {
-  const auto it = entries_.find(key_of(from, flow));
-  return it == entries_.end() ? nullptr : &it->second.mapping;
+  const Entry* const entry = entries_.find(key_of(from, flow));
+  return entry == nullptr ? nullptr : &entry->mapping;
 }
 
 // An entry may have gone with its forwarder's boot, or been mapped again, since it was retired.
@@ -64,15 +64,15 @@ void EncapsulationMappingTable::forget_retired(Instant now) {
   while (!retired_.empty() && retired_.front().until <= now) {
     const Retired due = retired_.front();
     retired_.pop_front();
-    const auto it = entries_.find(due.key);
-    if (it != entries_.end() && it->second.retired_until == due.until) erase(due.key);
+    const Entry* const entry = entries_.find(due.key);
+    if (entry != nullptr && entry->retired_until == due.until) erase(due.key);
   }
 }
 
 void EncapsulationMappingTable::erase(Key key) {
-  const auto it = entries_.find(key);
-  if (!it->second.is_retired()) unlink(key, it->second);
-  entries_.erase(it);
+  const Entry& entry = *entries_.find(key);
+  if (!entry.is_retired()) unlink(key, entry);
+  entries_.erase(key);
 }
 
 void EncapsulationMappingTable::link(Key key, Entry& entry) {
@@ -93,9 +93,9 @@ void EncapsulationMappingTable::unlink(Key key, const Entry& entry) {
     return;
   }
   Key before = first->second;
-  while (entries_.find(before)->second.next != key)
-    before = entries_.find(before)->second.next;
-  entries_.find(before).value().next = entry.next;
+  while (entries_.find(before)->next != key)
+    before = entries_.find(before)->next;
+  entries_.find(before)->next = entry.next;
 }
 
 }  // namespace migd

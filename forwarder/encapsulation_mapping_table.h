@@ -15,6 +15,7 @@
 #include "base/address.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "base/slab_map.h"
 #include "base/time.h"
 
 namespace migd {
@@ -26,9 +27,9 @@ struct EncapsulationMapping {
 
 class EncapsulationMappingTable {
  public:
-  explicit EncapsulationMappingTable(std::size_t mappings_max = 1u << 21) : max_(mappings_max) {
-    entries_.min_load_factor(0.1F);  // they shrink again
-    first_of_.min_load_factor(0.1F);
+  explicit EncapsulationMappingTable(std::size_t mappings_max = 1u << 21)
+      : max_(mappings_max), entries_(mappings_max) {
+    first_of_.min_load_factor(0.1F);  // it shrinks again
   }
 
   // kRefused: of a boot that is not the forwarder's, or the identifier is another connection's.
@@ -78,7 +79,7 @@ class EncapsulationMappingTable {
 
   std::size_t max_;
   std::map<NodeId, Boot> boots_;
-  tsl::robin_map<Key, Entry, KeyHash> entries_;
+  SlabMap<Key, Entry, KeyHash> entries_;
   tsl::robin_map<ConnectionId, Key, std::hash<ConnectionId>> first_of_;  // its list of live ones
   std::deque<Retired> retired_;                                          // oldest first
 };
