@@ -54,11 +54,9 @@ IntermediateDriver::IntermediateDriver(Stack& stack, Tunnel& tunnel, DatagramRec
       early_held_(metrics.counter("migd_early_packets_held_total")),
       marks_(metrics.counter("migd_order_marks_total")),
       gates_(16, FourTupleHash{table_key}),
-      tombstones_(16, FourTupleHash{table_key}),
+      tombstones_(kTombstonesMax, FourTupleHash{table_key}),
       origins_(16, FourTupleHash{table_key}),
-      wheel_(now) {
-  tombstones_.min_load_factor(0.1F);  // it shrinks again
-}
+      wheel_(now) {}
 
 // ---- packets ----
 
@@ -263,19 +261,17 @@ void IntermediateDriver::follow(Tombstone& stone, Frame frame, const Passing& pa
 }
 
 void IntermediateDriver::not_told(const FourTuple& tuple) {
-  const auto it = tombstones_.find(tuple);
-  if (it != tombstones_.end()) it.value().told = NodeId{};
+  if (Tombstone* const stone = tombstones_.find(tuple)) stone->told = NodeId{};
 }
 
 void IntermediateDriver::collapse(const FourTuple& tuple, NodeId by, const Reference& newer) {
-  const auto it = tombstones_.find(tuple);
-  if (it == tombstones_.end()) return;
-  Tombstone& stone = it.value();
-  const Tenure& known = stone.newest().tenure;
-  const bool leads_there = by == stone.to.owner || (stone.newer && by == stone.newer->owner);
+  Tombstone* const stone = tombstones_.find(tuple);
+  if (stone == nullptr) return;
+  const Tenure& known = stone->newest().tenure;
+  const bool leads_there = by == stone->to.owner || (stone->newer && by == stone->newer->owner);
   if (leads_there && known.connection == newer.tenure.connection &&
       known.epoch < newer.tenure.epoch) {
-    stone.newer = newer;
+    stone->newer = newer;
   }
 }
 
@@ -334,8 +330,7 @@ void IntermediateDriver::hold_at_source(const FourTuple& tuple, std::uint32_t wi
   slot = std::move(gate);
 }
 
-void IntermediateDriver::pass_on(const FourTuple& tuple, const Reference& to, bool ends_here,
-                                 Instant now) {
+void IntermediateDriver::pass_on(const FourTuple& tuple, const Reference& to, Instant now) {
   Gate& gate = *gates_.at(tuple);
   MIGD_CHECK(gate.phase == Phase::kSourceHolding);
   gate.phase = Phase::kSourcePassing;
@@ -343,7 +338,6 @@ void IntermediateDriver::pass_on(const FourTuple& tuple, const Reference& to, bo
   gate.has_passed = !gate.stragglers.empty();
   for (Frame& frame : gate.stragglers.take())
     send_straggler(std::move(frame), to, 0);
-  if (ends_here) mark_end(tuple, to);
   bury(tuple, to, now);
 }
 
@@ -446,30 +440,28 @@ void IntermediateDriver::return_to_source(const FourTuple& tuple, const Referenc
 // ---- tombstones ----
 
 void IntermediateDriver::bury(const FourTuple& tuple, const Reference& to, Instant now) {
-  if (tombstones_.size() >= kTombstonesMax && !tombstone_expiry_.empty()) {
+  while (tombstones_.size() >= kTombstonesMax) {
     tombstones_.erase(tombstone_expiry_.front().second);  // the oldest makes room
     tombstone_expiry_.pop_front();
   }
   const Instant expires = now + limits::kTombstoneLifetime;
-  tombstones_[tuple] = {to, expires, {}, {}, {}};
+  tombstones_.put(tuple, {to, expires, {}, {}, {}});
   tombstone_expiry_.emplace_back(expires, tuple);
 }
 
 const IntermediateDriver::Tombstone* IntermediateDriver::tombstone(const FourTuple& tuple) const {
-  const auto it = tombstones_.find(tuple);
-  return it == tombstones_.end() ? nullptr : &it->second;
+  return tombstones_.find(tuple);
 }
 
 IntermediateDriver::Tombstone* IntermediateDriver::live_tombstone(const FourTuple& tuple,
                                                                   Instant now) {
-  const auto it = tombstones_.find(tuple);
-  return it == tombstones_.end() || it->second.expires <= now ? nullptr : &it.value();
+  Tombstone* const stone = tombstones_.find(tuple);
+  return stone == nullptr || stone->expires <= now ? nullptr : stone;
 }
 
 void IntermediateDriver::for_each_tombstone(
     const std::function<void(const FourTuple&, const Tombstone&)>& visit) const {
-  for (const auto& [tuple, stone] : tombstones_)
-    visit(tuple, stone);
+  tombstones_.for_each(visit);
 }
 
 // ---- time ----
@@ -492,9 +484,10 @@ void IntermediateDriver::on_deadline(Instant now) {
     drops_.count(DropReason::kUnknownFlowId);
   }
   while (!tombstone_expiry_.empty() && tombstone_expiry_.front().first <= now) {
-    const auto it = tombstones_.find(tombstone_expiry_.front().second);
+    const FourTuple& tuple = tombstone_expiry_.front().second;
+    const Tombstone* const stone = tombstones_.find(tuple);
     // A tuple that was buried again meanwhile has a later entry of its own.
-    if (it != tombstones_.end() && it->second.expires <= now) tombstones_.erase(it);
+    if (stone != nullptr && stone->expires <= now) tombstones_.erase(tuple);
     tombstone_expiry_.pop_front();
   }
 }

@@ -30,8 +30,6 @@
 // Engine: no clock, no I/O. Everything it holds is bounded and counted.
 #pragma once
 
-#include <tsl/robin_map.h>
-
 #include <deque>
 #include <functional>
 #include <map>
@@ -45,6 +43,7 @@
 #include "base/four_tuple_hash.h"
 #include "base/ids.h"
 #include "base/metrics.h"
+#include "base/slab_map.h"
 #include "base/timer_wheel.h"
 #include "forwarder/tunnel.h"
 #include "migrator/hold_queue.h"
@@ -86,8 +85,7 @@ class IntermediateDriver {
     FlowId flow;
   };
   // GRANT: what is held goes to the new owner, and so does everything that still comes.
-  // `ends_here`: nothing does; this node is the forwarder.
-  void pass_on(const FourTuple& tuple, const Reference& to, bool ends_here, Instant now);
+  void pass_on(const FourTuple& tuple, const Reference& to, Instant now);
   // Since then, and the old owner has not let go of it yet.
   bool has_passed_nothing(const FourTuple& tuple) const;
   // Behind what was passed on, when no forwarder's mark comes here to be passed on.
@@ -238,9 +236,7 @@ class IntermediateDriver {
   Counter& marks_;
 
   std::unordered_map<FourTuple, std::unique_ptr<Gate>, FourTupleHash> gates_;
-  // In one piece: small ones by themselves, scattered among connections that are gone, would keep
-  // their pages from being given back.
-  tsl::robin_map<FourTuple, Tombstone, FourTupleHash> tombstones_;
+  SlabMap<FourTuple, Tombstone, FourTupleHash> tombstones_;
   std::deque<std::pair<Instant, FourTuple>> tombstone_expiry_;  // oldest first
   std::deque<Orphan> orphans_;
   std::size_t orphan_charge_ = 0;

@@ -327,9 +327,10 @@ Result<void> SourceHalf::send_state(Outgoing& m, Instant now) {
   if (!sent || m.stage != Stage::kFrozen) return sent;
   reach(m, Stage::kSent, now);
   if (m.forwarder == env_.options.self) {
-    // We are the forwarder: from here on packets go to the target, and none is on an older way.
+    // We are the forwarder: from here on packets go to the target, and none is on an older way
+    // but what is held here.
     env_.bus.post(MappingRequest{m.tuple, m.tenure, target, m.flow, m.forwarder});
-    m.barrier = wire::Barrier{m.tenure, m.forwarder, env_.options.boot, /*quiet=*/false};
+    m.barrier = wire::Barrier{m.tenure, m.forwarder, env_.options.boot, /*quiet=*/true};
     reach(m, Stage::kMapped, now);
   }
   return {};
@@ -355,8 +356,7 @@ void SourceHalf::on_ready(const wire::Ready& message, NodeId from, Instant now) 
 void SourceHalf::grant(Outgoing& m, Instant now) {
   // In this order on the way to the target: stragglers, the barrier behind them, the grant, unless
   // it has left with STATE.
-  env_.driver.pass_on(m.tuple, reference_of(m),
-                      /*ends_here=*/m.forwarder == env_.options.self, now);
+  env_.driver.pass_on(m.tuple, reference_of(m), now);
   m.stage = Stage::kGranted;
   pass_barrier(m, now);
   if (!m.rides) say_granted(m, now);
