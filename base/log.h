@@ -19,6 +19,8 @@ class Log {
   virtual ~Log() = default;
   virtual void write(LogLevel level, std::string_view event,
                      const std::vector<MessageField>& fields) = 0;
+  // False: such a line would be left out, and need not be made.
+  virtual bool writes(LogLevel level) const = 0;
 
   void info(std::string_view event, std::vector<MessageField> fields = {}) {
     write(LogLevel::kInfo, event, fields);
@@ -32,6 +34,7 @@ class Log {
 class NullLog : public Log {
  public:
   void write(LogLevel, std::string_view, const std::vector<MessageField>&) override {}
+  bool writes(LogLevel) const override { return false; }
 };
 
 enum class LogFormat { kLogfmt, kJson };

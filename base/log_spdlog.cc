@@ -2,9 +2,10 @@
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/ostream_sink.h>
 
 #include <cstdio>
+#include <iostream>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -114,12 +115,13 @@ class SpdlogLog : public Log {
 
   void write(LogLevel level, std::string_view event,
              const std::vector<MessageField>& fields) override {
-    if (!logger_.should_log(spdlog_level(level))) return;
+    if (!writes(level)) return;
     const std::string line = format_ == LogFormat::kJson ? json_line(level, event, fields)
                                                          : logfmt_line(level, event, fields);
     logger_.log(spdlog_level(level), spdlog::string_view_t(line));
     if (loop_ != nullptr) flush_after_callback();
   }
+  bool writes(LogLevel level) const override { return logger_.should_log(spdlog_level(level)); }
 
  private:
   // A system call for each line is a twentieth of what a short connection costs.
@@ -143,8 +145,9 @@ std::unique_ptr<Log> make_log(LogFormat format, LogLevel least, const std::strin
                               EventLoop* loop) {
   const auto on_stderr = [&] {
     if (loop != nullptr) std::setvbuf(stderr, nullptr, _IOFBF, BUFSIZ);
-    return std::make_unique<SpdlogLog>(format, least,
-                                       std::make_shared<spdlog::sinks::stderr_sink_st>(), loop);
+    // std::clog is stderr's buffer; spdlog's own sink for stderr flushes it after each line.
+    return std::make_unique<SpdlogLog>(
+        format, least, std::make_shared<spdlog::sinks::ostream_sink_st>(std::clog), loop);
   };
   if (path.empty()) return on_stderr();
   try {

@@ -198,7 +198,8 @@ void Node::log(const Message& message) {
                             std::holds_alternative<MigrationArrived>(message) ||
                             std::holds_alternative<PeerUp>(message) ||
                             std::holds_alternative<PeerDown>(message);
-  if (worth_a_line) services_.log.info(migd::name_of(message), fields_of(message));
+  if (!worth_a_line || !services_.log.writes(LogLevel::kInfo)) return;
+  services_.log.info(migd::name_of(message), fields_of(message));
 }
 
 // ---- frames ----

@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -13,6 +14,27 @@
 
 namespace migd {
 namespace {
+
+// What is written to stderr goes to the file meanwhile, and is not buffered afterwards, as before.
+class RedirectedStderr {
+ public:
+  explicit RedirectedStderr(const std::string& path) : before_(dup(STDERR_FILENO)) {
+    const int file = open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+    dup2(file, STDERR_FILENO);
+    close(file);
+  }
+  ~RedirectedStderr() {
+    std::fflush(stderr);
+    std::setvbuf(stderr, nullptr, _IONBF, 0);
+    dup2(before_, STDERR_FILENO);
+    close(before_);
+  }
+  RedirectedStderr(const RedirectedStderr&) = delete;
+  RedirectedStderr& operator=(const RedirectedStderr&) = delete;
+
+ private:
+  const int before_;
+};
 
 class LogTest : public ::testing::Test {
  protected:
@@ -93,6 +115,8 @@ TEST_F(LogTest, WritesNothingBelowItsLevel) {
   log->warn("warn");
   log->write(LogLevel::kError, "error", {});
   EXPECT_EQ(lines().size(), 2u);
+  EXPECT_FALSE(log->writes(LogLevel::kInfo));
+  EXPECT_TRUE(log->writes(LogLevel::kWarn));
 }
 
 TEST_F(LogTest, WithALoopLinesAreThereBeforeItWaitsAgain) {
@@ -104,6 +128,18 @@ TEST_F(LogTest, WithALoopLinesAreThereBeforeItWaitsAgain) {
   EXPECT_EQ(lines().size(), 2u);
   log->info("third");
   turn();
+  EXPECT_EQ(lines().size(), 3u);
+}
+
+TEST_F(LogTest, WithALoopStderrGetsItsLinesTogetherToo) {
+  const RedirectedStderr redirected(path_);
+  const auto log = make_log(LogFormat::kLogfmt, LogLevel::kInfo, "", &loop_);
+  log->info("first");
+  log->info("second");
+  EXPECT_EQ(lines().size(), 0u);
+  turn();
+  EXPECT_EQ(lines().size(), 2u);
+  log->warn("third");
   EXPECT_EQ(lines().size(), 3u);
 }
 
