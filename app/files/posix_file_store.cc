@@ -10,23 +10,10 @@
 #include <cstring>
 #include <utility>
 
+#include "app/files/recent_files.h"
+
 namespace migd {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-  bool valid() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
 
 // Never waits: a FIFO without a writer opens at once, and is then refused by its type.
 Descriptor open_beneath(int root, const char* path, std::uint64_t flags) {
@@ -66,20 +53,21 @@ FileVersion version_of(const struct stat& status) {
 
 class PosixFile : public OpenFile {
  public:
-  PosixFile(Descriptor fd, FileVersion version) : fd_(std::move(fd)), version_(version) {}
+  PosixFile(std::shared_ptr<const Descriptor> fd, FileVersion version)
+      : fd_(std::move(fd)), version_(version) {}
   const FileVersion& version() const override { return version_; }
 
   Result<std::size_t> read(std::uint64_t offset, MutableBytes out) const override {
     ssize_t size = -1;
     do {
-      size = ::pread(fd_.get(), out.data(), out.size(), static_cast<off_t>(offset));
+      size = ::pread(fd_->get(), out.data(), out.size(), static_cast<off_t>(offset));
     } while (size < 0 && errno == EINTR);
     if (size < 0) return fail(ErrorCode::kIo, std::string("read: ") + std::strerror(errno));
     return static_cast<std::size_t>(size);
   }
 
  private:
-  Descriptor fd_;
+  std::shared_ptr<const Descriptor> fd_;
   FileVersion version_;
 };
 
@@ -89,17 +77,27 @@ class PosixFolder : public FileFolder {
 
   tl::expected<std::unique_ptr<OpenFile>, OpenFailure> open(
       const std::string& path) const override {
-    Descriptor fd = open_beneath(root_.get(), path.empty() ? "." : path.c_str(), O_RDONLY);
-    if (!fd.valid()) return tl::unexpected(failure_of(errno));
+    const auto now = RecentFiles::Clock::now();
     struct stat status {};
-    if (::fstat(fd.get(), &status) != 0) return tl::unexpected(OpenFailure::kIo);
+    if (auto recent = recent_.find(path, now, status)) return file(std::move(recent), status);
+    auto fd = std::make_shared<const Descriptor>(
+        open_beneath(root_.get(), path.empty() ? "." : path.c_str(), O_RDONLY));
+    if (!fd->valid()) return tl::unexpected(failure_of(errno));
+    if (::fstat(fd->get(), &status) != 0) return tl::unexpected(OpenFailure::kIo);
     if (S_ISDIR(status.st_mode)) return tl::unexpected(OpenFailure::kIsFolder);
     if (!S_ISREG(status.st_mode)) return tl::unexpected(OpenFailure::kForbidden);
-    return std::make_unique<PosixFile>(std::move(fd), version_of(status));
+    recent_.keep(path, fd, status, now);
+    return file(std::move(fd), status);
   }
 
  private:
+  static std::unique_ptr<OpenFile> file(std::shared_ptr<const Descriptor> fd,
+                                        const struct stat& status) {
+    return std::make_unique<PosixFile>(std::move(fd), version_of(status));
+  }
+
   Descriptor root_;
+  mutable RecentFiles recent_;
 };
 
 }  // namespace

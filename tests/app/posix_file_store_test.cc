@@ -58,6 +58,20 @@ TEST_F(PosixFileStoreTest, FoldersAreNamedAsSuch) {
   EXPECT_EQ(content("sub/deep"), "<a folder>");
 }
 
+TEST_F(PosixFileStoreTest, AnOpenFileIsTheSameUntilSomethingHappensToIt) {
+  EXPECT_EQ(content("a.txt"), "hello");
+  put("a.txt", "changed in place");
+  EXPECT_EQ(content("a.txt"), "changed in place");
+  EXPECT_EQ((*folder_->open("a.txt"))->version().size_bytes, 16u);
+  put("new", "another");
+  fs::rename(root_ / "new", root_ / "a.txt");
+  EXPECT_EQ(content("a.txt"), "another");
+  fs::remove(root_ / "a.txt");
+  EXPECT_EQ(content("a.txt"), "<not found>");
+  put("a.txt", "once more");
+  EXPECT_EQ(content("a.txt"), "once more");
+}
+
 TEST_F(PosixFileStoreTest, NothingOutsideTheRootCanBeReached) {
   EXPECT_EQ(content("../secret.txt"), "<not served>");
   EXPECT_EQ(content("sub/../../secret.txt"), "<not served>");
