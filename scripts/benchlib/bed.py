@@ -77,24 +77,26 @@ def json_of(command, **options):
 
 class Bed:
     """A lab of two hosts or one, and a forwarder unless the first of them is it; use as a context.
-    `processor`: where all of it runs, but for the second host if that has one of its own."""
+    `processor`: where all of it runs, but for the second host if that has one of its own.
+    `log_level`: of its daemons, if not the lab's own."""
 
-    def __init__(self, processor=None, forwarders=1, of_second_host=None, hosts=2):
+    def __init__(self, processor=None, forwarders=1, of_second_host=None, hosts=2, log_level=None):
         self.processor = processor
         self.forwarders = forwarders
         self.hosts = hosts
+        self.log_level = log_level
         self.of_hosts = [processor, processor if of_second_host is None else of_second_host]
 
     def __enter__(self):
         with only_on(self.processor):
             self.cluster = Cluster(f"bench-{os.getpid()}-{next(_numbers)}", self.hosts,
-                                   forwarders=self.forwarders)
+                                   forwarders=self.forwarders, log_level=self.log_level)
         self.first, self.second = self.cluster.hosts[0], self.cluster.hosts[-1]
         self.echo = f"{self.cluster.vip}:{ECHO_PORT}"
         try:
             self._wait_for_sessions()
             if self.processor is not None:
-                os.sched_setaffinity(self.node(self.second)["pid"], {self.of_hosts[1]})
+                self.pin(self.second, self.of_hosts[1])
         except BaseException:
             self.__exit__()
             raise
@@ -106,6 +108,10 @@ class Bed:
 
     def node(self, name):
         return next(n for n in self.cluster.status["nodes"] if n["name"] == name)
+
+    def pin(self, node, processor):
+        """Its daemon runs there from here on."""
+        os.sched_setaffinity(self.node(node)["pid"], {processor})
 
     def status(self, node):
         return self.cluster.ask("GET", "/v1/status", node=node)[1]

@@ -19,12 +19,13 @@ KERNEL = "the kernel's TCP in the same place"
 HAPROXY_TCP = "HAProxy in TCP mode in front of nginx"
 HAPROXY_HTTP = "HAProxy in HTTP mode with a path rule in front of nginx"
 NFT = "the kernel of the same node, by a stateless rewrite of nftables"
+AS_SILENT = "warn"  # as HAProxy and nginx are, which log no connection and no request here
 SMALL, LARGE = "/h1/1KiB.bin", "/h1/large.bin"
 
 
-def _alone():
+def _alone(**options):
     """One node that does everything."""
-    return Bed(hosts=1, forwarders=0)
+    return Bed(hosts=1, forwarders=0, **options)
 
 
 def _client(bed, *arguments):
@@ -108,16 +109,20 @@ HANDED_OVER = {"handoff-download": ("Gbit/s", HAPROXY_TCP, 1.5),
 
 
 def handed_over(quick, say):
+    """One node for each processor, ours and theirs; the client has what they leave."""
     runs, seconds, size = (2, 0.5, 1 << 26) if quick else (7, 2, 1 << 30)
+    one, other = processors()
     seen = _Runs(HANDED_OVER)
     with contextlib.ExitStack() as stack:
-        bed = stack.enter_context(Bed(hosts=1))
+        bed = stack.enter_context(Bed(hosts=1, log_level=AS_SILENT))
+        bed.pin(bed.cluster.entry, one)
+        bed.pin(bed.first, other)
         with open(f"{bed.cluster.folder}/www{LARGE}", "wb") as file:
             for _ in range(size >> 20):
                 file.write(bytes(1 << 20))
-        stack.enter_context(opponents.nginx(bed, bed.first))
+        stack.enter_context(opponents.nginx(bed, bed.first, other))
         proxy = stack.enter_context(opponents.haproxy(
-            bed, bed.cluster.entry, opponents.link_address(bed, bed.first)))
+            bed, bed.cluster.entry, opponents.link_address(bed, bed.first), one))
         ours = f"{bed.cluster.vip}:{bed.cluster.port}"
         for number in range(1, runs + 1):
             for server, values in ((ours, seen.ours), (f"{proxy}:{RELAYED}", seen.theirs)):
@@ -171,7 +176,7 @@ def http(quick, say):
     runs, seconds = (2, 0.5) if quick else (7, 2)
     seen = _Runs(HTTP)
     with contextlib.ExitStack() as stack:
-        bed = stack.enter_context(_alone())
+        bed = stack.enter_context(_alone(log_level=AS_SILENT))
         stack.enter_context(opponents.nginx(bed, bed.first))
         proxy = stack.enter_context(opponents.haproxy(bed, bed.first, "127.0.0.1"))
         for number in range(1, runs + 1):

@@ -56,20 +56,21 @@ def kernel_server(bed, node, processor=None):
 
 
 @contextlib.contextmanager
-def nginx(bed, node):
+def nginx(bed, node, processor=None):
     command = bed.cluster.command(node, _installed("nginx"), "-p", bed.cluster.folder, "-c",
                                   os.path.join(_FOLDER, "nginx.conf"))
-    with _running(command, stderr=subprocess.DEVNULL) as process:
+    with _running(command, processor, stderr=subprocess.DEVNULL) as process:
         _wait_for_listener(bed, node, DIRECT, process)
         yield
 
 
 @contextlib.contextmanager
-def haproxy(bed, node, server):
+def haproxy(bed, node, server, processor=None):
     """In front of nginx at the address `server`; yields its own."""
     command = bed.cluster.command(node, _installed("haproxy"), "-db", "-q", "-f",
                                   os.path.join(_FOLDER, "haproxy.cfg"))
-    with _running(command, env=dict(os.environ, NGINX=f"{server}:{DIRECT}")) as process:
+    with _running(command, processor,
+                  env=dict(os.environ, NGINX=f"{server}:{DIRECT}")) as process:
         for port in (BY_PATH, RELAYED):
             _wait_for_listener(bed, node, port, process)
         yield link_address(bed, node)

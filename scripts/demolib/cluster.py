@@ -20,7 +20,8 @@ class Failure(Exception):
 
 
 class Cluster:
-    def __init__(self, name, hosts, serve=None, link=None, user=False, forwarders=1, mtus=()):
+    def __init__(self, name, hosts, serve=None, link=None, user=False, forwarders=1, mtus=(),
+                 log_level=None):
         self.name = name
         arguments = ["up", "--name", name, "--hosts", str(hosts),
                      "--forwarders", str(forwarders)]
@@ -28,6 +29,7 @@ class Cluster:
         arguments += ["--serve", serve] if serve else []
         arguments += ["--link", link] if link else []
         arguments += ["--user"] if user else []
+        arguments += ["--log-level", log_level] if log_level else []
         self._lab(arguments, stdout=subprocess.DEVNULL)
         self.status = json.loads(self._lab(["status", "--name", name, "--json"],
                                            stdout=subprocess.PIPE).stdout)

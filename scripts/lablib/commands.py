@@ -74,6 +74,8 @@ def _parser():
 
     up.add_argument("--mtu", action="append", default=[], metavar="NODE=BYTES",
                     help="the MTU of a node's device (default: 1500)")
+    up.add_argument("--log-level", choices=["debug", "info", "warn", "error"], default="info",
+                    help="the least that the daemons log (default: info)")
     up.add_argument("--trace-dir", metavar="DIR", help="have each daemon write DIR/<node>.pcap")
 
     inside = add("exec", _exec, "run a command in a namespace: client, router, f1.., k1.., h1..")
@@ -153,7 +155,7 @@ def _bring_up(store, wanted, options, binary):
     trace = None if options.trace_dir is None else os.path.abspath(options.trace_dir)
     store.write("plan.json", wanted.to_json())
     store.write("options.json", {"link": wanted.link, "binary": binary, "serve": serve,
-                                 "trace": trace})
+                                 "trace": trace, "log_level": options.log_level})
     in_user_namespace = options.user or os.geteuid() != 0
     lab = spawn.Holder(store, in_user_namespace)
     try:

@@ -6,7 +6,7 @@ _SIMPLE_SERVICES = {"echo": 7, "discard": 9, "source": 19}  # application -> its
 
 
 def text(plan, node, keys, options):
-    parts = [_own(plan, node, options["trace"])]
+    parts = [_own(plan, node, options)]
     parts += [_peer(peer, keys[peer.name]) for peer in plan.nodes if peer is not node]
     parts += _web_service(plan)
     for application, port in _SIMPLE_SERVICES.items():
@@ -33,18 +33,19 @@ def _table(header, **values):
     return "\n".join(lines) + "\n"
 
 
-def _own(plan, node, trace):
+def _own(plan, node, options):
     link = {"kind": plan.link, "name": DEVICE}
     if plan.link == "packet":
         link["device"] = DEVICE_PEER
     link["mtu"] = node.mtu
-    if trace is not None:
-        link["pcap"] = f"{trace}/{node.name}.pcap"
+    if options["trace"] is not None:
+        link["pcap"] = f"{options['trace']}/{node.name}.pcap"
     return "\n".join([
         "config_version = 1\n",
         _table("[node]", name=node.name, id=node.id, roles=node.roles),
         _table("[tunnel]", address=[node.tunnel4, node.tunnel6]),
         _table("[link]", **link),
+        _table("[log]", level=options["log_level"]),
         _table("[admin]", socket=f"{node.name}.sock"),
         _table("[tcp]", send_buffer="256KiB", window="1MiB"),
         _table("[channel]", port=CHANNEL_PORT, key_file=f"{node.name}.key"),
