@@ -59,7 +59,7 @@ STREAMS = {"in-1": ("Gbit/s", KERNEL, 0.9), "out-1": ("Gbit/s", KERNEL, 1.0),
 
 
 def streams(quick, say):
-    runs, seconds = (2, 0.3) if quick else (7, 2)
+    runs, seconds = (2, 0.3) if quick else (11, 2)
     seen, two = _Runs(STREAMS), {name: [] for name in STREAMS if name.endswith("4")}
     with contextlib.ExitStack() as stack:
         bed, pair = stack.enter_context(_alone()), stack.enter_context(Bed(forwarders=0))

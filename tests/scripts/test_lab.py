@@ -213,11 +213,13 @@ def test_configuration_of_a_node(user_lab, tmp_path):
         with open(os.path.join(user_lab.folder, f"{node}.toml"), "rb") as stream:
             return tomllib.load(stream)
 
-    user_lab.up("--link", "packet", "--serve", "/usr/share/doc", "--trace-dir", str(tmp_path))
+    user_lab.up("--link", "packet", "--serve", "/usr/share/doc", "--trace-dir", str(tmp_path),
+                "--log-level", "warn")
     forwarder = config("f1")
     assert forwarder["node"] == {"name": "f1", "id": 1, "roles": ["forwarder", "classifier"]}
     assert forwarder["link"]["device"] == "migd0p"
     assert forwarder["link"]["pcap"] == f"{tmp_path}/f1.pcap"
+    assert forwarder["log"]["level"] == "warn"
     assert [(peer["name"], peer["id"], peer["public_key"]) for peer in forwarder["peer"]] == [
         ("h1", 11, "public-key-of-h1.key"), ("h2", 12, "public-key-of-h2.key")]
     assert "application" not in forwarder
