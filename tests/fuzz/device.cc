@@ -13,6 +13,7 @@
 #include "tests/fuzz/fabric.h"
 #include "tests/fuzz/finding.h"
 #include "tests/fuzz/input.h"
+#include "tests/fuzz/no_streams.h"
 #include "tests/support/packets.h"
 #include "tests/support/sim_loop.h"
 #include "tests/support/sim_rng.h"
@@ -30,13 +31,6 @@ const Endpoint kClient6{*IpAddress::parse("fd77:1::1"), 40000};
 // The addresses of the golden vectors: what goes from the first to the second is for us.
 const IpAddress kPeer = IpAddress::v4(0x0a4d0901), kSelf = IpAddress::v4(0x0a4d0902);
 const IpAddress kPeer6 = *IpAddress::parse("fd77:9::1"), kSelf6 = *IpAddress::parse("fd77:9::2");
-
-class NoStreams : public StreamNetwork {
- public:
-  std::unique_ptr<StreamSocket> connect(const StreamAddress&, StreamSocketHandler*) override {
-    check_failed("nothing connects", __FILE__, __LINE__);
-  }
-};
 
 NodeInfo node_info(std::uint16_t id, const IpAddress& v4, const IpAddress& v6) {
   NodeInfo made;

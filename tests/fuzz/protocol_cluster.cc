@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "stack/assertion_guard.h"
 #include "tests/fuzz/finding.h"
+#include "tests/fuzz/no_streams.h"
 
 namespace migd::fuzz {
 namespace {
@@ -26,13 +27,6 @@ test::PeerOptions client_options(std::size_t number) {
   options.window = 60'000;
   return options;
 }
-
-class NoStreams : public StreamNetwork {
- public:
-  std::unique_ptr<StreamSocket> connect(const StreamAddress&, StreamSocketHandler*) override {
-    check_failed("nothing connects", __FILE__, __LINE__);
-  }
-};
 
 }  // namespace
 
