@@ -47,8 +47,8 @@ TargetHalf::TargetHalf(MigratorEnvironment& environment, Instant now)
 TargetHalf::Incoming& TargetHalf::expect(const Tenure& tenure, NodeId source, Instant now) {
   if (Incoming* const known = incoming_.find(tenure)) return *known;
   Incoming& made = incoming_.put(tenure, std::make_unique<Incoming>());
-  made.head.tenure = tenure;
-  made.head.source = source;
+  made.tenure = tenure;
+  made.source = source;
   wheel_.arm(made, now + kMemory);
   return made;
 }
@@ -70,10 +70,10 @@ void TargetHalf::on_prepare(const wire::Prepare& message, NodeId from, Instant n
 void TargetHalf::on_state(const wire::State& head, ByteView blob, Instant now) {
   promises_.end(head.tenure);
   Incoming& incoming = expect(head.tenure, head.source, now);
-  if (incoming.head.source != head.source) return;
+  if (incoming.source != head.source) return;
   if (incoming.verdict == Verdict::kAwaited) {
-    incoming.head = head;
-    incoming.blob_bytes = static_cast<std::uint32_t>(blob.size());
+    incoming.arrival->head = head;
+    incoming.arrival->blob_bytes = static_cast<std::uint32_t>(blob.size());
     receive(incoming, blob, now);
   } else if (head.granted && incoming.verdict == Verdict::kAttached) {
     activate(incoming, now);
@@ -83,18 +83,19 @@ void TargetHalf::on_state(const wire::State& head, ByteView blob, Instant now) {
 }
 
 void TargetHalf::answer_again(Incoming& incoming, Instant now) {
-  const Tenure& tenure = incoming.head.tenure;
+  const Tenure& tenure = incoming.tenure;
+  const NodeId source = incoming.source;
   switch (incoming.verdict) {
     case Verdict::kAwaited:
       return;
     case Verdict::kAttached:
-      env_.send(incoming.head.source, wire::Ready{tenure}, now);
+      env_.send(source, wire::Ready{tenure}, now);
       return;
     case Verdict::kActivated:
-      env_.send(incoming.head.source, wire::Active{tenure, {}}, now);
+      env_.send(source, wire::Active{tenure, {}}, now);
       return;
     case Verdict::kDeclined:
-      env_.send(incoming.head.source, wire::Refuse{tenure, incoming.reason}, now);
+      env_.send(source, wire::Refuse{tenure, incoming.arrival->reason}, now);
       return;
   }
 }
@@ -135,7 +136,8 @@ Result<ConnectionBlob> TargetHalf::open(const wire::State& head, ByteView bytes)
 }
 
 void TargetHalf::receive(Incoming& incoming, ByteView bytes, Instant now) {
-  const wire::State& head = incoming.head;
+  Arrival& arrival = *incoming.arrival;
+  const wire::State& head = arrival.head;
   map_inbound(head);
   if (const std::string fenced = fence(head.tenure, head.tuple); !fenced.empty()) {
     decline(incoming, fenced, now);
@@ -151,19 +153,19 @@ void TargetHalf::receive(Incoming& incoming, ByteView bytes, Instant now) {
     decline(incoming, frozen.error().text, now);
     return;
   }
-  incoming.application = blob->application;
-  incoming.record = record_of(*blob, now);
-  complete(incoming);
+  arrival.application = blob->application;
+  arrival.record = record_of(*blob, now);
+  complete(arrival);
   attach(incoming, std::move(*frozen), now);
 }
 
 // What the source could not know of this move.
-void TargetHalf::complete(Incoming& incoming) {
-  const wire::State& head = incoming.head;
-  PastMove& move = incoming.record.history.moves.back();
+void TargetHalf::complete(Arrival& arrival) const {
+  const wire::State& head = arrival.head;
+  PastMove& move = arrival.record.history.moves.back();
   move.to = env_.options.self;
   move.at_once = head.granted;
-  move.blob_bytes = incoming.blob_bytes;
+  move.blob_bytes = arrival.blob_bytes;
   move.crossing = env_.channel.round_trip(head.source) / 2;
   move.age = Duration::zero();
 }
@@ -183,13 +185,14 @@ void TargetHalf::map_inbound(const wire::State& head) {
 }
 
 void TargetHalf::attach(Incoming& incoming, FrozenConnection frozen, Instant now) {
-  const wire::State& head = incoming.head;
+  Arrival& arrival = *incoming.arrival;
+  const wire::State& head = arrival.head;
   incoming.verdict = Verdict::kAttached;
-  incoming.frozen.emplace(std::move(frozen));
-  incoming.attached_at = now;
+  arrival.frozen.emplace(std::move(frozen));
+  arrival.attached_at = now;
   env_.driver.hold_at_target({head.tuple, head.tenure.epoch, head.source, head.forwarder, head.flow,
-                              incoming.frozen->connection().receive_window(),
-                              incoming.barrier_passed, incoming.quiet});
+                              arrival.frozen->connection().receive_window(), arrival.barrier_passed,
+                              arrival.quiet});
   env_.driver.adopt_orphans(now);
   env_.bus.post(MigrationStageReached{head.tenure, Stage::kAttached, {}});
   if (head.granted) {
@@ -200,9 +203,9 @@ void TargetHalf::attach(Incoming& incoming, FrozenConnection frozen, Instant now
 }
 
 void TargetHalf::decline(Incoming& incoming, const std::string& reason, Instant now) {
-  const wire::State& head = incoming.head;
+  const wire::State& head = incoming.arrival->head;
   incoming.verdict = Verdict::kDeclined;
-  incoming.reason = reason;
+  incoming.arrival->reason = reason;
   env_.count_refusal(reason);
   // What the forwarder has sent here already, and will until its mapping is set back, belongs to
   // the source. A connection that lives here under this very tuple keeps its packets.
@@ -219,9 +222,9 @@ void TargetHalf::on_grant(const wire::Grant& message, NodeId from, Instant now) 
   Incoming* const known = incoming_.find(message.tenure);
   if (known == nullptr) return;  // of an earlier boot: nothing true can be said about it
   Incoming& incoming = *known;
-  if (from != incoming.head.source) return;
+  if (from != incoming.source) return;
   if (incoming.verdict == Verdict::kAttached) {
-    incoming.record.history.moves.back().at_source = message.held;
+    incoming.arrival->record.history.moves.back().at_source = message.held;
     activate(incoming, now);
   } else {
     answer_again(incoming, now);
@@ -229,11 +232,12 @@ void TargetHalf::on_grant(const wire::Grant& message, NodeId from, Instant now) 
 }
 
 void TargetHalf::activate(Incoming& incoming, Instant now) {
-  const wire::State& head = incoming.head;
+  Arrival& arrival = *incoming.arrival;
+  const wire::State& head = arrival.head;
   incoming.verdict = Verdict::kActivated;
-  const Duration silent = now - incoming.attached_at;
+  const Duration silent = now - arrival.attached_at;
   ConnectionRecord& record = env_.records[head.tenure.connection];
-  record = std::move(incoming.record);
+  record = std::move(arrival.record);
   record.forwarder = head.forwarder;
   record.history.moves.back().at_target = silent;
   for (PastMove& move : record.history.moves)
@@ -241,23 +245,23 @@ void TargetHalf::activate(Incoming& incoming, Instant now) {
   record.history.moves.back().age = Duration::zero();
   record.as_of = now;
 
-  env_.shim.activate(std::move(*incoming.frozen), now);
-  incoming.frozen.reset();
+  env_.shim.activate(std::move(*arrival.frozen), now);
+  arrival.frozen.reset();
   env_.driver.activate(head.tuple, now);
   env_.send(head.source, wire::Active{head.tenure, silent}, now);
   env_.urgent = true;
   env_.bus.post(MigrationStageReached{head.tenure, Stage::kActivated, silent});
-  env_.bus.post(MigrationArrived{head.tenure, head.tuple, head.source, incoming.application,
-                                 incoming.blob_bytes, silent});
+  env_.bus.post(MigrationArrived{head.tenure, head.tuple, head.source, arrival.application,
+                                 arrival.blob_bytes, silent});
   wheel_.arm(incoming, now + kMappingPatience);
 }
 
 // The barrier says that the forwarder has mapped the flow. One that has died since, or before its
 // mapping, was told of all our connections when it came back, but not of one still on its way here.
-void TargetHalf::confirm_mapping(const Incoming& incoming, Instant now) {
-  const wire::State& head = incoming.head;
+void TargetHalf::confirm_mapping(const Arrival& arrival, Instant now) {
+  const wire::State& head = arrival.head;
   if (head.forwarder == NodeId{} || head.forwarder == env_.options.self) return;
-  if (incoming.mapped_by == env_.channel.peer_boot(head.forwarder)) return;
+  if (arrival.mapped_by == env_.channel.peer_boot(head.forwarder)) return;
   const Connection* connection = env_.stack.find(head.tenure.connection);
   if (connection == nullptr || connection->frozen() || connection->epoch() != head.tenure.epoch) {
     return;  // it has ended, or moves on, and its mapping with it
@@ -267,12 +271,13 @@ void TargetHalf::confirm_mapping(const Incoming& incoming, Instant now) {
 
 void TargetHalf::on_barrier(const wire::Barrier& message, NodeId from, Instant now) {
   Incoming& incoming = expect(message.tenure, from, now);  // it may overtake its STATE
-  if (from != incoming.head.source) return;
-  incoming.barrier_passed = true;
-  incoming.quiet |= message.quiet;
-  incoming.mapped_by = message.boot;
+  if (from != incoming.source || !incoming.arrival) return;
+  Arrival& arrival = *incoming.arrival;
+  arrival.barrier_passed = true;
+  arrival.quiet |= message.quiet;
+  arrival.mapped_by = message.boot;
   if (incoming.verdict == Verdict::kAttached || incoming.verdict == Verdict::kActivated) {
-    env_.driver.on_barrier(incoming.head.tuple, incoming.quiet, now);
+    env_.driver.on_barrier(arrival.head.tuple, arrival.quiet, now);
   }
 }
 
@@ -280,19 +285,22 @@ void TargetHalf::on_barrier(const wire::Barrier& message, NodeId from, Instant n
 
 void TargetHalf::on_abort(const wire::Abort& message, NodeId from, Instant now) {
   Incoming* const known = incoming_.find(message.tenure);
-  if (known == nullptr || from != known->head.source) return;
-  Incoming& incoming = *known;
-  if (incoming.verdict != Verdict::kAttached) return;
-  incoming.verdict = Verdict::kDeclined;
-  incoming.reason = message.reason;
-  env_.shim.release(std::move(*incoming.frozen));
-  incoming.frozen.reset();
-  env_.driver.return_to_source(incoming.head.tuple, {message.tenure, from, FlowId{}}, now);
+  if (known == nullptr || from != known->source || known->verdict != Verdict::kAttached) return;
+  known->verdict = Verdict::kDeclined;
+  known->arrival->reason = message.reason;
+  give_back(*known->arrival, now);
+}
+
+void TargetHalf::give_back(Arrival& arrival, Instant now) {
+  const wire::State& head = arrival.head;
+  env_.shim.release(std::move(*arrival.frozen));
+  arrival.frozen.reset();
+  env_.driver.return_to_source(head.tuple, {head.tenure, head.source, FlowId{}}, now);
 }
 
 void TargetHalf::on_session_up(NodeId peer, Instant now) {
   incoming_.for_each([&](const Tenure& tenure, const Incoming& incoming) {
-    if (incoming.verdict == Verdict::kAttached && incoming.head.source == peer)
+    if (incoming.verdict == Verdict::kAttached && incoming.source == peer)
       env_.send(peer, wire::Ready{tenure}, now);  // its answer says what became of it
   });
 }
@@ -301,20 +309,15 @@ void TargetHalf::on_deadline(Instant now) {
   promises_.on_deadline(now);
   while (TimerWheel::Node* node = wheel_.pop_expired(now)) {
     auto& incoming = static_cast<Incoming&>(*node);
-    if (incoming.verdict == Verdict::kActivated && !incoming.confirmed) {
-      incoming.confirmed = true;
-      confirm_mapping(incoming, now);
+    if (incoming.verdict == Verdict::kActivated && incoming.arrival) {
+      confirm_mapping(*incoming.arrival, now);
+      incoming.arrival.reset();
       wheel_.arm(incoming, now + kMemory);
       continue;
     }
-    if (incoming.verdict == Verdict::kAttached) {
-      // The source has been silent for so long that it cannot own a live connection any more.
-      env_.shim.release(std::move(*incoming.frozen));
-      incoming.frozen.reset();
-      env_.driver.return_to_source(incoming.head.tuple,
-                                   {incoming.head.tenure, incoming.head.source, FlowId{}}, now);
-    }
-    incoming_.take(incoming.head.tenure);
+    // The source has been silent for so long that it cannot own a live connection any more.
+    if (incoming.verdict == Verdict::kAttached) give_back(*incoming.arrival, now);
+    incoming_.take(incoming.tenure);
   }
 }
 

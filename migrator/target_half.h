@@ -44,9 +44,9 @@ class TargetHalf {
  private:
   // kAwaited: something about it came before its STATE.
   enum class Verdict { kAwaited, kAttached, kActivated, kDeclined };
-  struct Incoming : TimerWheel::Node {
+  // What is known of it until it is activated, and its mapping looked after.
+  struct Arrival {
     wire::State head;
-    Verdict verdict = Verdict::kAwaited;
     std::string reason;  // why never
     std::optional<FrozenConnection> frozen;
     std::string application;
@@ -54,8 +54,14 @@ class TargetHalf {
     std::uint32_t blob_bytes = 0;
     Instant attached_at;
     bool barrier_passed = false, quiet = false;  // quiet: said by the barrier
-    bool confirmed = false;                      // activated, and its mapping looked after
     Boot mapped_by;                              // the boot of the forwarder whose barrier has come
+  };
+  // Remembered for a minute, of each that has ever come.
+  struct Incoming : TimerWheel::Node {
+    Tenure tenure;
+    NodeId source;
+    Verdict verdict = Verdict::kAwaited;
+    std::unique_ptr<Arrival> arrival = std::make_unique<Arrival>();  // null: all is said and done
   };
 
   Incoming& expect(const Tenure& tenure, NodeId source, Instant now);  // made when it is not known
@@ -63,12 +69,13 @@ class TargetHalf {
   std::string fence(const Tenure& tenure, const FourTuple& tuple) const;
   Result<ConnectionBlob> open(const wire::State& head, ByteView blob) const;
   void receive(Incoming& incoming, ByteView blob, Instant now);
-  void complete(Incoming& incoming);
+  void complete(Arrival& arrival) const;
   void decline(Incoming& incoming, const std::string& reason, Instant now);
   void attach(Incoming& incoming, FrozenConnection frozen, Instant now);
   void activate(Incoming& incoming, Instant now);
   void map_inbound(const wire::State& head);
-  void confirm_mapping(const Incoming& incoming, Instant now);
+  void confirm_mapping(const Arrival& arrival, Instant now);
+  void give_back(Arrival& arrival, Instant now);
 
   MigratorEnvironment& env_;
   Promises promises_;
