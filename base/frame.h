@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/bytes.h"
@@ -113,6 +114,11 @@ class FrameSink {
  public:
   virtual ~FrameSink() = default;
   virtual void on_frame(Frame frame, Instant now) = 0;
+  // True: it pays to show frames before they come, several at a time. Their entries in tables that
+  // are in no cache are then fetched side by side, not one after the other.
+  virtual bool looks_ahead() const { return false; }
+  // They come next, in this order.
+  virtual void look_ahead(std::span<const Frame> /*frames*/) {}
   // The device has nothing more to read for now: flush what was gathered.
   virtual void on_batch_end(Instant /*now*/) {}
 };

@@ -59,6 +59,8 @@ class Node : public FrameSink, public AdminService, private LoadSource {
   // FrameSink: from the device.
   void on_frame(Frame frame, Instant now) override;
   void on_batch_end(Instant now) override;
+  bool looks_ahead() const override { return forwarder_->looks_ahead(); }
+  void look_ahead(std::span<const Frame> frames) override { forwarder_->look_ahead(frames); }
 
   // AdminService
   StatusReport status() override;

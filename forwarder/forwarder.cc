@@ -142,6 +142,18 @@ Forwarder::Route Forwarder::route(Frame& frame, const IpHeader& ip, const TcpVie
   return route_mapped(frame, ip, *mapping, /*may_rewrite=*/!opens);
 }
 
+void Forwarder::look_ahead(std::span<const Frame> frames) const {
+  std::vector<FourTuple> tuples;
+  tuples.reserve(frames.size());
+  for (const Frame& frame : frames) {
+    const auto ip = parse_ip(frame.bytes());
+    if (!ip || ip->is_fragment || ip->protocol != kProtocolTcp) continue;
+    const auto tcp = TcpView::parse(frame.bytes().subspan(ip->header_size));
+    if (tcp) tuples.push_back({{ip->dst, tcp->dst_port()}, {ip->src, tcp->src_port()}});
+  }
+  mappings_.fetch(tuples);
+}
+
 bool Forwarder::is_lost(NodeId owner) const {
   return owner != self_ && !health_.up(owner);
 }

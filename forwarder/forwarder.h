@@ -54,6 +54,9 @@ class Forwarder {
   // A packet to a VIP; `ip` is its header, parsed.
   Route route(Frame& frame, const IpHeader& ip, Instant now);
   Route route(Frame& frame, const IpHeader& ip, const TcpView& tcp, Instant now);
+  // Worth it when there are many mappings: fetches those of packets that are about to come.
+  bool looks_ahead() const { return mappings_.size() >= MappingTable::kMany; }
+  void look_ahead(std::span<const Frame> frames) const;
   // A SYN that the owner of the mapping has given back: its connection is over, another begins.
   // False when it was dropped, and counted.
   bool classify_again(Frame frame, int hops);

@@ -1,5 +1,8 @@
 #include "forwarder/mapping_table.h"
 
+#include <algorithm>
+#include <array>
+
 #include "base/check.h"
 #include "base/limits.h"
 
@@ -86,6 +89,22 @@ void MappingTable::add(const MappingRequest& request, Instant now) {
   append_to_queue(number);
   index_.insert(number);
   if (options_.known_flows != nullptr) options_.known_flows->add(entry.tuple);
+}
+
+// The processor looks several steps ahead of a look-up that waits for memory, if the hash of the
+// next one is known already.
+void MappingTable::fetch(std::span<const FourTuple> tuples) const {
+  constexpr std::size_t kAtOnce = 16;
+  for (; !tuples.empty(); tuples = tuples.subspan(std::min(kAtOnce, tuples.size()))) {
+    const std::size_t count = std::min(kAtOnce, tuples.size());
+    std::array<std::size_t, kAtOnce> hashes;
+    for (std::size_t i = 0; i < count; ++i)
+      hashes[i] = hash_(tuples[i]);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto found = index_.find(tuples[i], hashes[i]);
+      if (found != index_.end()) __builtin_prefetch(&slab_[*found].mapping, /*write=*/1);
+    }
+  }
 }
 
 bool MappingTable::remove(const FourTuple& tuple, const Tenure& tenure) {

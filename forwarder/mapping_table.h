@@ -25,6 +25,7 @@
 #include <tsl/robin_set.h>
 
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "base/four_tuple_hash.h"
@@ -70,6 +71,8 @@ struct MappingTableOptions {
 
 class MappingTable {
  public:
+  static constexpr std::size_t kMany = 1u << 14;  // more than what is in a processor's cache
+
   MappingTable(const MappingTableOptions& options, const SipKey& key);
   MappingTable(const MappingTable&) = delete;
   MappingTable& operator=(const MappingTable&) = delete;
@@ -84,6 +87,9 @@ class MappingTable {
 
   Mapping* find(const FourTuple& tuple, Instant now);  // counts as a use
   const Mapping* peek(const FourTuple& tuple) const;
+  // Brings the entries of these into the cache: their ways there lie side by side, while those of
+  // one look-up after the other would follow each other.
+  void fetch(std::span<const FourTuple> tuples) const;
   void for_each(const std::function<void(const FourTuple&, const Mapping&)>& visit) const;
   std::size_t size() const { return index_.size(); }
   std::uint64_t evictions() const { return evictions_; }  // for want of room

@@ -6,6 +6,7 @@
 #include "bench/scale/resident_memory.h"
 #include "bench/support/crafted_segment.h"
 #include "forwarder/forwarder.h"
+#include "stack/links/intake.h"
 #include "tests/support/sim_rng.h"
 
 namespace migd::bench {
@@ -58,16 +59,24 @@ class ForwarderPopulation : public Population, private FrameSink {
         frame = packet_of(static_cast<std::uint32_t>(rng_.below(flows_)));
       now += kBatch * 1us;
       watch.start();
-      for (Frame& frame : frames) {
-        const auto ip = parse_ip(frame.bytes());
-        MIGD_CHECK(forwarder_.route(frame, *ip, now) == Forwarder::Route::kSent);
-      }
+      for (std::size_t i = 0; i < kBatch; i += Intake::kGroup)
+        take(std::span(frames).subspan(i, Intake::kGroup), now);
       watch.stop();
     }
     return watch.nanoseconds() / packets;
   }
 
  private:
+  static_assert(kBatch % Intake::kGroup == 0);
+
+  // As a link gives them to a node.
+  void take(std::span<Frame> frames, Instant now) {
+    if (forwarder_.looks_ahead()) forwarder_.look_ahead(frames);
+    for (Frame& frame : frames) {
+      const auto ip = parse_ip(frame.bytes());
+      MIGD_CHECK(forwarder_.route(frame, *ip, now) == Forwarder::Route::kSent);
+    }
+  }
   Frame packet_of(std::uint32_t flow) {
     const FourTuple tuple = tuple_of(flow);
     CraftedSegment segment;

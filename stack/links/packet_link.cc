@@ -94,7 +94,12 @@ Result<std::unique_ptr<PacketLink>> PacketLink::open(EventLoop& loop,
 
 PacketLink::PacketLink(EventLoop& loop, std::shared_ptr<FramePool> pool, int fd,
                        const PacketOptions& options)
-    : loop_(loop), pool_(std::move(pool)), fd_(fd), device_name_(options.device), slots_(kBatch) {}
+    : loop_(loop),
+      pool_(std::move(pool)),
+      fd_(fd),
+      device_name_(options.device),
+      intake_(loop),
+      slots_(kBatch) {}
 
 PacketLink::~PacketLink() {
   watch_.reset();
@@ -160,7 +165,7 @@ void PacketLink::on_readable() {
   for (int i = 0; i < kBatchBudget; ++i) {
     if (!read_batch()) break;
   }
-  if (receiver_ != nullptr) receiver_->on_batch_end(loop_.now());
+  intake_.end_batch();
 }
 
 bool PacketLink::read_batch() {
@@ -230,8 +235,8 @@ void PacketLink::take(Slot& slot, std::size_t size, bool truncated) {
   Frame frame = take_received(*pool_, slot.frame, size - kHeaders);
   if (!read_virtio_header(slot.virtio, kEthernetSize, frame)) {
     ++frames_refused_;
-  } else if (receiver_ != nullptr) {
-    receiver_->on_frame(std::move(frame), loop_.now());
+  } else {
+    intake_.take(std::move(frame));
   }
 }
 

@@ -27,6 +27,7 @@
 #include "base/event_loop.h"
 #include "base/result.h"
 #include "stack/link.h"
+#include "stack/links/intake.h"
 #include "stack/links/netdevice.h"
 #include "stack/links/virtio_header.h"
 
@@ -50,7 +51,7 @@ class PacketLink : public Link {
   const LinkCapabilities& capabilities() const override { return capabilities_; }
   std::string description() const override { return "packet " + device_name_; }
   void send(Frame frame) override;
-  void set_receiver(FrameSink* receiver) override { receiver_ = receiver; }
+  void set_receiver(FrameSink* receiver) override { intake_.set_receiver(receiver); }
   std::uint64_t frames_dropped() const override { return frames_dropped_; }
 
   // Frames that came in with a header that we, or the kernel, could not put into words.
@@ -90,7 +91,7 @@ class PacketLink : public Link {
   MacAddress kernel_mac_{};
   MacAddress device_mac_{};
   LinkCapabilities capabilities_;
-  FrameSink* receiver_ = nullptr;
+  Intake intake_;
   std::vector<Slot> slots_;
   std::uint64_t frames_dropped_ = 0;
   std::uint64_t frames_refused_ = 0;

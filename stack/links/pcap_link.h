@@ -30,6 +30,8 @@ class PcapLink : public Link, private FrameSink {
  private:
   void on_frame(Frame frame, Instant now) override;
   void on_batch_end(Instant now) override;
+  bool looks_ahead() const override { return receiver_ != nullptr && receiver_->looks_ahead(); }
+  void look_ahead(std::span<const Frame> frames) override { receiver_->look_ahead(frames); }
   void record(const Frame& frame, Instant now);
 
   std::unique_ptr<Link> device_;

@@ -142,7 +142,7 @@ Result<std::unique_ptr<TunLink>> TunLink::adopt(EventLoop& loop, std::shared_ptr
 }
 
 TunLink::TunLink(EventLoop& loop, std::shared_ptr<FramePool> pool, int fd, std::string name)
-    : loop_(loop), pool_(std::move(pool)), fd_(fd), name_(std::move(name)) {}
+    : loop_(loop), pool_(std::move(pool)), fd_(fd), name_(std::move(name)), intake_(loop) {}
 
 TunLink::~TunLink() {
   watch_.reset();
@@ -199,7 +199,7 @@ Result<std::unique_ptr<StrangersQueue>> TunLink::attach_queue() {
   return std::make_unique<StrangersQueue>(
       loop_, fd,
       StrangersQueue::Device{[this](int queue, int budget) { return read_batch(queue, budget); },
-                             [this] { end_batch(); }, [this] { return known_frames_; }});
+                             [this] { intake_.end_batch(); }, [this] { return known_frames_; }});
 }
 
 std::string TunLink::about_strangers() const {
@@ -212,7 +212,7 @@ std::string TunLink::about_strangers() const {
 void TunLink::on_readable() {
   read_what_flows_have_left();
   read_batch(fd_, kReadBudget);
-  end_batch();
+  intake_.end_batch();
 }
 
 // A SYN is not among it: nothing of a flow is sent before it is answered.
@@ -229,10 +229,6 @@ bool TunLink::read_batch(int fd, int budget) {
     if (!read_one(fd)) return true;
   }
   return false;
-}
-
-void TunLink::end_batch() {
-  if (receiver_ != nullptr) receiver_->on_batch_end(loop_.now());
 }
 
 void TunLink::device_is_gone(int error) {
@@ -261,8 +257,8 @@ bool TunLink::read_one(int fd) {
   Frame frame = take_received(*pool_, buffer_, size);
   if (!read_virtio_header(header, 0, frame)) {
     ++frames_refused_;
-  } else if (receiver_ != nullptr) {
-    receiver_->on_frame(std::move(frame), loop_.now());
+  } else {
+    intake_.take(std::move(frame));
   }
   return true;
 }

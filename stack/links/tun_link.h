@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "stack/link.h"
 #include "stack/links/flow_steering.h"
+#include "stack/links/intake.h"
 #include "stack/links/strangers_queue.h"
 #include "stack/links/virtio_header.h"
 
@@ -44,7 +45,7 @@ class TunLink : public Link {
   const LinkCapabilities& capabilities() const override { return capabilities_; }
   std::string description() const override { return "tun " + name_ + about_strangers(); }
   void send(Frame frame) override;
-  void set_receiver(FrameSink* receiver) override { receiver_ = receiver; }
+  void set_receiver(FrameSink* receiver) override { intake_.set_receiver(receiver); }
   std::uint64_t frames_dropped() const override { return frames_dropped_; }
   KnownFlows* known_flows() override {
     return strangers_ ? &strangers_->steering->known() : nullptr;
@@ -77,7 +78,6 @@ class TunLink : public Link {
   void read_what_flows_have_left();
   bool read_batch(int fd, int budget);
   bool read_one(int fd);
-  void end_batch();
   void device_is_gone(int error);
   void write(Frame frame);
 
@@ -86,7 +86,7 @@ class TunLink : public Link {
   int fd_;
   std::string name_;
   LinkCapabilities capabilities_;
-  FrameSink* receiver_ = nullptr;
+  Intake intake_;
   Frame buffer_;  // of the largest size, for the next read
   std::uint64_t frames_dropped_ = 0;
   std::uint64_t frames_refused_ = 0;

@@ -102,6 +102,46 @@ TEST(Forwarder, MappedElsewhereIsSentMapped) {
   }
 }
 
+TEST(Forwarder, LookingAheadIsNoUse) {
+  Fixture t(kForwarderRole);
+  EXPECT_FALSE(t.forwarder.looks_ahead());
+  t.map(tuple_v4(), 4);
+  const Instant used = t.forwarder.mappings().peek(tuple_v4())->last_used;
+  t.now += 1s;
+  Bytes fragment = client_packet(tuple_v4(), 100);
+  fragment[6] = 0x20;
+  std::vector<Frame> frames;
+  for (const Bytes& packet :
+       {client_packet(tuple_v4(), 100), client_packet(tuple_v6(), 0), fragment,
+        test::udp_packet({}), Bytes{}, Bytes(19, 0x45), Bytes(500, 0xff)}) {
+    frames.push_back(t.tunnel.frame_of(packet));
+    const ByteView cut = ByteView(packet).first(packet.size() * 2 / 3);
+    frames.push_back(t.tunnel.frame_of(cut));
+  }
+  const auto drops = t.tunnel.drops.total();
+  t.forwarder.look_ahead(frames);
+  EXPECT_EQ(t.forwarder.mappings().peek(tuple_v4())->last_used, used);
+  EXPECT_EQ(t.tunnel.drops.total(), drops);
+  EXPECT_TRUE(t.tunnel.output.frames.empty());
+  EXPECT_EQ(t.route(frames[0].bytes()), Route::kSent);
+}
+
+TEST(Forwarder, LooksAheadWhenThereAreManyMappings) {
+  Fixture t(kForwarderRole);
+  FourTuple tuple = tuple_v4();
+  std::vector<Frame> frames;
+  for (std::size_t i = 0; i < MappingTable::kMany; ++i) {
+    EXPECT_FALSE(t.forwarder.looks_ahead());
+    tuple.peer.port = static_cast<std::uint16_t>(i + 1);
+    t.tell(MappingRequest{tuple, {connection_id(i), Epoch{2}}, NodeId{4}, FlowId{77}});
+    if (i < 40) frames.push_back(t.tunnel.frame_of(client_packet(tuple, 0)));
+  }
+  EXPECT_TRUE(t.forwarder.looks_ahead());
+  t.forwarder.look_ahead(frames);
+  for (const Frame& frame : frames)
+    EXPECT_EQ(t.route(frame.bytes()), Route::kSent);
+}
+
 TEST(Forwarder, InstalledMappingIsConfirmedWithThePreviousOwner) {
   Fixture t(kForwarderRole);
   t.map(tuple_v4(), 4, 77, 2);
