@@ -71,7 +71,7 @@ struct MappingTableOptions {
 
 class MappingTable {
  public:
-  static constexpr std::size_t kMany = 1u << 14;  // more than what is in a processor's cache
+  static constexpr std::size_t kMany = 1u << 16;  // more than what is in a processor's cache
 
   MappingTable(const MappingTableOptions& options, const SipKey& key);
   MappingTable(const MappingTable&) = delete;

@@ -343,6 +343,7 @@ static_assert(std::variant_size_v<Message> == static_cast<std::size_t>(Kind::kMo
 
 Bytes serialize(const Message& message) {
   Bytes head;
+  head.reserve(128);  // most fit
   ByteWriter out(head);
   std::visit(Writer{out}, message);
   return head;

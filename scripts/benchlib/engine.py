@@ -104,33 +104,49 @@ def _spread(values):
 
 # ---- through a forwarder, to another node ----
 
-HANDED_OVER = {"handoff-download": ("Gbit/s", HAPROXY_TCP, 1.5),
-               "http-new-handoff": ("requests/s", HAPROXY_HTTP, 0.6)}
+HANDED_OVER = {"handoff-download": ("Gbit/s", HAPROXY_TCP, 1.5)}
+EACH_HANDED_OVER = {"http-new-handoff": ("requests/s", HAPROXY_HTTP, 0.6)}
 
 
 def handed_over(quick, say):
-    """One node for each processor, ours and theirs; the client has what they leave."""
-    runs, seconds, size = (2, 0.5, 1 << 26) if quick else (7, 2, 1 << 30)
-    one, other = processors()
+    runs, size = (2, 1 << 26) if quick else (7, 1 << 30)
     seen = _Runs(HANDED_OVER)
-    with contextlib.ExitStack() as stack:
-        bed = stack.enter_context(Bed(hosts=1, log_level=AS_SILENT))
-        bed.pin(bed.cluster.entry, one)
-        bed.pin(bed.first, other)
+    with _two_nodes() as (bed, ours, proxy):
         with open(f"{bed.cluster.folder}/www{LARGE}", "wb") as file:
             for _ in range(size >> 20):
                 file.write(bytes(1 << 20))
-        stack.enter_context(opponents.nginx(bed, bed.first, other))
-        proxy = stack.enter_context(opponents.haproxy(
-            bed, bed.cluster.entry, opponents.link_address(bed, bed.first), one))
-        ours = f"{bed.cluster.vip}:{bed.cluster.port}"
         for number in range(1, runs + 1):
             for server, values in ((ours, seen.ours), (f"{proxy}:{RELAYED}", seen.theirs)):
                 values["handoff-download"].append(_download(bed, server))
+            seen.say(say, number, runs)
+    return seen.rows()
+
+
+def each_handed_over(quick, say):
+    """One node for each processor, ours and theirs; the client has what they leave."""
+    runs, seconds = (2, 0.5) if quick else (7, 2)
+    seen = _Runs(EACH_HANDED_OVER)
+    with _two_nodes(*processors()) as (bed, ours, proxy):
+        for number in range(1, runs + 1):
             for server, values in ((ours, seen.ours), (f"{proxy}:{BY_PATH}", seen.theirs)):
                 values["http-new-handoff"].append(_requests(bed, server, seconds, "new"))
             seen.say(say, number, runs)
     return seen.rows()
+
+
+@contextlib.contextmanager
+def _two_nodes(of_first=None, of_second=None):
+    """A forwarder, where HAProxy runs too, and a host, where nginx does; the processor of each.
+    Yields (the bed, our server, HAProxy's address)."""
+    with contextlib.ExitStack() as stack:
+        bed = stack.enter_context(Bed(hosts=1, log_level=AS_SILENT))
+        for node, processor in ((bed.cluster.entry, of_first), (bed.first, of_second)):
+            if processor is not None:
+                bed.pin(node, processor)
+        stack.enter_context(opponents.nginx(bed, bed.first, of_second))
+        proxy = stack.enter_context(opponents.haproxy(
+            bed, bed.cluster.entry, opponents.link_address(bed, bed.first), of_first))
+        yield bed, f"{bed.cluster.vip}:{bed.cluster.port}", proxy
 
 
 def _download(bed, server):
@@ -233,5 +249,6 @@ def memory(quick, say):
                 note=f"{connections} connections; resident memory of the daemon over that without")]
 
 
-GROUPS = [(tuple(STREAMS), streams), (tuple(HANDED_OVER), handed_over), (tuple(FORWARD), forward),
-          (tuple(HTTP), http), (tuple(PING_PONG), ping_pong), (("memory",), memory)]
+GROUPS = [(tuple(STREAMS), streams), (tuple(HANDED_OVER), handed_over),
+          (tuple(EACH_HANDED_OVER), each_handed_over), (tuple(FORWARD), forward), (tuple(HTTP), http),
+          (tuple(PING_PONG), ping_pong), (("memory",), memory)]
