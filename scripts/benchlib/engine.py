@@ -250,5 +250,5 @@ def memory(quick, say):
 
 
 GROUPS = [(tuple(STREAMS), streams), (tuple(HANDED_OVER), handed_over),
-          (tuple(EACH_HANDED_OVER), each_handed_over), (tuple(FORWARD), forward), (tuple(HTTP), http),
-          (tuple(PING_PONG), ping_pong), (("memory",), memory)]
+          (tuple(EACH_HANDED_OVER), each_handed_over), (tuple(FORWARD), forward),
+          (tuple(HTTP), http), (tuple(PING_PONG), ping_pong), (("memory",), memory)]
